@@ -1,0 +1,1 @@
+BprobabilitiesJ(Ž^f?”Í=<Ï;>1Q?D|U?î*>Põ=«°w?8N=¼s?

@@ -1,0 +1,1 @@
+BprobabilitiesJ(à?ø?À>ÆäZ>ÎFI? 	+?Àì©>¾‚>¡ø>?xOu>"¬B?

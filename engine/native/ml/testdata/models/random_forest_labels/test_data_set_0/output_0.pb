@@ -1,0 +1,1 @@
+2class12class22class12class22class12class12class22class22class02class22class22class2Blabel

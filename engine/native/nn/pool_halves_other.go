@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package nn
+
+func (h *halves) run() { h.runGeneric() }

@@ -1,0 +1,93 @@
+package tree
+
+// blockRows bounds the rows whose keys and tallies are kept at a time, so
+// that they stay in the nearest cache while tree after tree passes by.
+const blockRows = 64
+
+// walker is what a run needs besides the forest; kept from run to run.
+type walker[A real] struct {
+	keys   []uint64        // of one row
+	packed [][lanes]uint64 // of a block's rows, eight side by side
+	score  []A
+	has    []bool
+	// leaves are the words of the leaves that the rows of a block reached in
+	// eight trees.
+	leaves [lanes][blockRows]uint64
+	column [lanes]uint64
+}
+
+// grow makes room for blocks of up to n rows.
+func (w *walker[A]) grow(f *forest[A], n int) {
+	n = min(n, blockRows)
+	if slots := f.slots(); len(w.keys) < slots {
+		w.keys = make([]uint64, slots)
+	}
+	if need := n / lanes * f.slots(); len(w.packed) < need {
+		w.packed = make([][lanes]uint64, need)
+	}
+	if need := n * f.targets; len(w.score) < need {
+		w.score, w.has = make([]A, need), make([]bool, need)
+	}
+}
+
+// block walks all trees for n rows of x, at most blockRows, and gives their
+// tallies, which stand one after the other until the next call.
+func (f *forest[A]) block(w *walker[A], x []A, n, columns int) tally[A] {
+	t := tally[A]{w.score[:n*f.targets], w.has[:n*f.targets]}
+	f.start(t)
+	groups := n / lanes
+	f.walkGroups(w, t, x, groups, columns)
+	for i := groups * lanes; i < n; i++ {
+		f.walkRow(w, t.row(i, f.targets), x[i*columns:(i+1)*columns])
+	}
+	return t
+}
+
+// walkRow walks eight trees at a time for one row.
+func (f *forest[A]) walkRow(w *walker[A], t tally[A], row []A) {
+	f.keys(w.keys, row)
+	for first := 0; first < f.trees; first += lanes {
+		roots := (*[lanes]int32)(f.roots[first:])
+		if f.narrow != nil {
+			walkTrees(&w.column, f.narrow, roots, w.keys)
+		} else {
+			walkTreesWide(&w.column, f.wide, roots, w.keys)
+		}
+		f.addTrees(t, first, min(lanes, f.trees-first), &w.column)
+	}
+}
+
+// walkGroups walks eight rows at a time, through eight trees before it adds
+// up what they gave.
+func (f *forest[A]) walkGroups(w *walker[A], t tally[A], x []A, groups, columns int) {
+	slots := f.slots()
+	for g := range groups {
+		f.keysOf8(w.packed[g*slots:(g+1)*slots], x[g*lanes*columns:], columns)
+	}
+	for first := 0; groups > 0 && first < f.trees; first += lanes {
+		n := min(lanes, f.trees-first)
+		for i, root := range f.roots[first : first+n] {
+			f.walkTree(w, i, root, groups)
+		}
+		for row := range groups * lanes {
+			for i := range w.column {
+				w.column[i] = w.leaves[i][row]
+			}
+			f.addTrees(t.row(row, f.targets), first, n, &w.column)
+		}
+	}
+}
+
+// walkTree walks the i-th of eight trees for all groups of rows.
+func (f *forest[A]) walkTree(w *walker[A], i int, root int32, groups int) {
+	slots := f.slots()
+	for g := range groups {
+		leaves := (*[lanes]uint64)(w.leaves[i][g*lanes:])
+		keys := w.packed[g*slots : (g+1)*slots]
+		if f.narrow != nil {
+			walkRows(leaves, f.narrow, root, keys)
+		} else {
+			walkRowsWide(leaves, f.wide, root, keys)
+		}
+	}
+}
