@@ -1,0 +1,126 @@
+// Package cli holds the commands, one file each. Flags, exit codes and JSON
+// output are Greenlight's interface for scripts and stay as they are.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/engine"
+	"github.com/greenlight-dev/greenlight/modelserver"
+)
+
+// Exit codes.
+const (
+	ExitOK      = 0
+	ExitFailed  = 1
+	ExitUsage   = 2
+	ExitRefused = 3 // a check said no: a proof, later a gate
+)
+
+const exitCodesHelp = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a check.`
+
+// Env is what the commands work with.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Engines        func() []engine.Engine
+	Build          Build
+}
+
+// usageError marks a mistake in the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// Run executes one command line, without the program's name, and gives the
+// exit code. It ends early when ctx is done.
+func Run(ctx context.Context, args []string, env Env) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	fmt.Fprintln(env.Stderr, "greenlight:", err)
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		return ExitUsage
+	case greenlight.CodeOf(err) == greenlight.CodeRefused:
+		return ExitRefused
+	}
+	return ExitFailed
+}
+
+func newRoot(env Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "greenlight",
+		Short: "Take a trained model to production and keep it there",
+		Long: `Greenlight takes a trained model to production and keeps it there.
+
+A model is an ONNX file, as scikit-learn (skl2onnx), PyTorch (torch.onnx), Keras
+and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.`,
+		Example: `  greenlight serve model.onnx
+  greenlight inspect model.onnx
+  greenlight predict model.onnx rows.csv > predictions.csv`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newServe(env), newPredict(env), newInspect(env), newProve(env), newVersion(env))
+	root.InitDefaultHelpCmd()
+	markUsage(root)
+	return root
+}
+
+// markUsage makes wrong arguments of every command usage errors.
+func markUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
+}
+
+// writeJSON prints v indented, for scripts and people alike.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// loadModel loads the model that a command was given.
+func loadModel(ctx context.Context, env Env, arg string, skipProof bool) (*modelserver.Model, error) {
+	src, err := modelserver.ParseSource(arg)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return modelserver.Load(ctx, src, modelserver.LoadOptions{Engines: env.Engines(), SkipProof: skipProof})
+}

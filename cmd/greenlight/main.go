@@ -1,0 +1,28 @@
+// Command greenlight takes a trained model to production and keeps it there.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/greenlight-dev/greenlight/app"
+	"github.com/greenlight-dev/greenlight/cli"
+)
+
+// version and commit are set by the linker (see the Makefile).
+var version, commit string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Run(ctx, os.Args[1:], cli.Env{
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Engines: app.Engines,
+		Build:   cli.BuildInfo(version, commit),
+	})
+	stop()
+	os.Exit(code)
+}
