@@ -1,0 +1,26 @@
+# The commands of this project. Each one installs what it needs.
+
+VERSION ?= dev
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+# Where the ONNX project's backend cases are: a folder, an archive or a wheel.
+# Without one, the last wheel of PyPI that holds them is fetched.
+CASES   ?= $(wildcard ../shared/data/onnx-backend-tests.tar.gz)
+
+.PHONY: build test bench conformance examples
+
+build: ## a static binary: ./greenlight
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o greenlight ./cmd/greenlight
+
+test: ## everything that CI runs
+	scripts/test.sh
+
+bench: ## the figures against ONNX Runtime, net/http and Flask
+	bench/run.sh
+
+conformance: ## the ONNX project's backend cases; writes docs/operators.md
+	scripts/conformance.sh $(CASES)
+
+examples: ## retrain the three examples from PyPI and prove them
+	examples/train.sh
+	for e in penguins digits co2; do go run ./cmd/greenlight prove examples/$$e || exit; done
