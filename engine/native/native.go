@@ -21,6 +21,7 @@ import (
 	"github.com/greenlight-dev/greenlight/engine/native/reduce"
 	"github.com/greenlight-dev/greenlight/engine/native/sequence"
 	"github.com/greenlight-dev/greenlight/engine/native/signal"
+	"github.com/greenlight-dev/greenlight/engine/native/text"
 	"github.com/greenlight-dev/greenlight/engine/native/tree"
 	"github.com/greenlight-dev/greenlight/engine/native/vision"
 	"github.com/greenlight-dev/greenlight/onnx"
@@ -55,7 +56,7 @@ func New(o Options) *Engine {
 func Registry() *program.Registry {
 	return program.NewRegistry(
 		arrange.Ops(), attention.Ops(), control.Ops(), elementwise.Ops(), ml.Ops(), nn.Ops(), quant.Ops(),
-		recurrent.Ops(), reduce.Ops(), sequence.Ops(), signal.Ops(), tree.Ops(), vision.Ops(),
+		recurrent.Ops(), reduce.Ops(), sequence.Ops(), signal.Ops(), text.Ops(), tree.Ops(), vision.Ops(),
 	)
 }
 

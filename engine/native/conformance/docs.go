@@ -98,11 +98,25 @@ func writeFailures(b *strings.Builder, results []result) {
 	})
 	b.WriteString("| operators | case | reason |\n|---|---|---|\n")
 	for _, r := range failed {
-		fmt.Fprintf(b, "| %s | %s | %s |\n", strings.Join(r.operators, ", "), r.name, reason(r.err))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", cmp.Or(strings.Join(r.operators, ", "), "(file refused)"), r.name, reason(r))
 	}
 }
 
-// reason writes an error as one cell of a table.
-func reason(err error) string {
-	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(err.Error())
+// known explains failures whose message does not, or differs from run to run.
+var known = []struct{ prefix, why string }{
+	{"test_bernoulli", "random: the expected values are one draw of NumPy's generator, which nothing in the model fixes"},
+	{"test_dft_inverse", "rounding: the expected value is float32 noise around an exact zero, which is computed here in float64"},
+	{"test_image_decoder_decode_jpeg2k", ""},
+	{"test_image_decoder_decode_jpeg", "decoder: Go's JPEG decoder rounds differently from the one that made the case, by a few steps of 255"},
+}
+
+// reason writes why a case fails as one cell of a table.
+func reason(r result) string {
+	text := strings.NewReplacer("|", "\\|", "\n", " ").Replace(r.err.Error())
+	for _, k := range known {
+		if strings.HasPrefix(r.name, k.prefix) {
+			return cmp.Or(k.why, text)
+		}
+	}
+	return text
 }
