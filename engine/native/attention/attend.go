@@ -46,7 +46,9 @@ func attend[T float](k *attention, c *op.Context, e *extent) error {
 		qk = c.NewOut(3, y.DType(), e.batch, e.queryHeads, e.queries, e.total())
 		a.captured = output[T](c, 10, qk)
 	}
-	a.run(c)
+	if y.Len()+len(a.captured) > 0 {
+		a.run(c)
+	}
 	write(y, out)
 	if qk != nil {
 		write(qk, a.captured)
@@ -79,6 +81,9 @@ func (a *call[T]) present(c *op.Context, i, size int) heads[T] {
 	}
 	view := viewHeads(all, false, a.keyHeads, a.total(), size)
 	past := viewHeads(read[T](c, 3+i, c.T(3+i)), false, a.keyHeads, a.past, size)
+	if len(all) == 0 {
+		return view
+	}
 	for b := range a.batch {
 		for h := range a.keyHeads {
 			dst := view.matrix(b, h, 0)

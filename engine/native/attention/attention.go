@@ -15,9 +15,9 @@ import (
 
 // Ops lists the package's operators.
 func Ops() []op.Def {
-	floats, any := op.Floats, op.Any
+	floats := op.Floats
 	return []op.Def{
-		{Name: "Attention", Since: 23, Types: []op.TypeSet{floats, floats, floats, any, floats, floats, {tensor.Int64}},
+		{Name: "Attention", Since: 23, Types: []op.TypeSet{floats, floats, floats, op.Any, floats, floats, {tensor.Int64}},
 			Infer: inferAttention, Build: buildAttention},
 		{Domain: preview, Name: "FlexAttention", Types: []op.TypeSet{floats}, Infer: op.InferElemOf(0), Build: buildFlex},
 		{Name: "LinearAttention", Since: 27, Types: []op.TypeSet{small}, Infer: inferLinear, Build: buildLinear},

@@ -81,6 +81,10 @@ func flexAttend[T float](k *flex, c *op.Context, e *extent, precision tensor.DTy
 	if n, err := tensor.Elements(shape); err != nil || (c.MaxBytes > 0 && n > c.MaxBytes/8) {
 		return op.Errorf("the scores would have shape %v, which is larger than the limit", shape)
 	}
+	y := c.NewOut(0, c.T(2).DType(), e.batch, e.queryHeads, e.queries, e.valueSize)
+	if y.Len() == 0 {
+		return nil
+	}
 	query := viewHeads(read[T](c, 0, c.T(0)), false, e.queryHeads, e.queries, e.size)
 	key := viewHeads(read[T](c, 1, c.T(1)), false, e.keyHeads, e.keys, e.size)
 	value := viewHeads(read[T](c, 2, c.T(2)), false, e.keyHeads, e.keys, e.valueSize)
@@ -106,7 +110,6 @@ func flexAttend[T float](k *flex, c *op.Context, e *extent, precision tensor.DTy
 	if err := modify(c, k.prob, st, 1, scores); err != nil {
 		return err
 	}
-	y := c.NewOut(0, c.T(2).DType(), e.batch, e.queryHeads, e.queries, e.valueSize)
 	dst := output[T](c, 4, y)
 	out := viewHeads(dst, false, e.queryHeads, e.queries, e.valueSize)
 	each(func(b, h, shared int, part []T) {

@@ -90,22 +90,12 @@ func product[T float](ws *gemm.Workspace, m, n, k int, a []T, lda int, b []T, ld
 	case []float32:
 		gemm.Mul(ws, m, n, k, a, lda, false, any(b).([]float32), ldb, transB, any(c).([]float32), ldc, gemm.Epilogue{Alpha: float32(alpha)})
 	case []float64:
-		product64(m, n, k, a, lda, any(b).([]float64), ldb, transB, any(c).([]float64), ldc, alpha)
-	}
-}
-
-func product64(m, n, k int, a []float64, lda int, b []float64, ldb int, transB bool, c []float64, ldc int, alpha float64) {
-	stepP, stepJ := ldb, 1
-	if transB {
-		stepP, stepJ = 1, ldb
-	}
-	for i := range m {
-		for j := range n {
-			var sum float64
-			for p := range k {
-				sum += a[i*lda+p] * b[p*stepP+j*stepJ]
+		c := any(c).([]float64)
+		gemm.MulScalar(m, n, k, a, lda, false, any(b).([]float64), ldb, transB, c, ldc)
+		for i := range m {
+			for j := range n {
+				c[i*ldc+j] *= alpha
 			}
-			c[i*ldc+j] = alpha * sum
 		}
 	}
 }

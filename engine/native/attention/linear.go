@@ -86,6 +86,9 @@ func (k *linear) Run(c *op.Context) error {
 		stateType = past.DType()
 	}
 	present := c.NewOut(1, stateType, a.batch, k.keyHeads, a.size, a.valueSize)
+	if y.Len()+present.Len() == 0 {
+		return nil
+	}
 	a.out, a.state = output[float32](c, 6, y), output[float32](c, 7, present)
 	clear(a.state)
 	if past != nil {

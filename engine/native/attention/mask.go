@@ -87,18 +87,18 @@ func (m *mask[T]) apply(row []T, sample, head, i, lo, hi int) bool {
 	if m.bias == nil {
 		return hi > lo
 	}
-	any := false
+	left := false
 	at := sample*m.strides[0] + head*m.strides[1] + i*m.strides[2] + lo*m.strides[3]
 	for j := lo; j < hi; j++ {
 		if b := m.bias[at]; math.IsInf(float64(b), -1) {
 			row[j] = b
 		} else {
 			row[j] += b
-			any = true
+			left = true
 		}
 		at += m.strides[3]
 	}
-	return any
+	return left
 }
 
 func exclude[T float](row []T) {

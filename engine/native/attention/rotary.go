@@ -44,6 +44,9 @@ func (k *rotary) Run(c *op.Context) error {
 		return err
 	}
 	out := c.OutLike(0, x.DType(), x)
+	if out.Len() == 0 {
+		return nil
+	}
 	src, dst := op.Float32s(c, 0, x), output[float32](c, 1, out)
 	from, to := viewHeads(src, x.Rank() == 3, n, length, size), viewHeads(dst, x.Rank() == 3, n, length, size)
 	for b := range x.Dim(0) {

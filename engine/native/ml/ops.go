@@ -18,7 +18,8 @@ func Ops() []op.Def {
 	names := []op.TypeSet{{tensor.String, tensor.Int64}}
 	categories := []op.TypeSet{{tensor.String, tensor.Int64, tensor.Int32, tensor.Float32, tensor.Float64}}
 	maps := []op.TypeSet{nil}
-	return op.Require(1, []op.Def{
+	extractor := op.Def{Domain: op.ML, Name: "ArrayFeatureExtractor", Types: []op.TypeSet{categories[0], {tensor.Int64}}, Infer: inferExtractor, Build: op.Simple(extract)}
+	return append(op.Require(2, extractor), op.Require(1, []op.Def{
 		{Domain: op.ML, Name: "LinearClassifier", Types: numbers, Infer: inferLinearClassifier, Build: buildLinearClassifier},
 		{Domain: op.ML, Name: "LinearRegressor", Types: numbers, Infer: inferLinearRegressor, Build: buildLinearRegressor},
 		{Domain: op.Internal, Name: scaled + "LinearClassifier", Types: numbers, Infer: inferLinearClassifier, Build: buildLinearClassifier},
@@ -34,11 +35,10 @@ func Ops() []op.Def {
 		{Domain: op.ML, Name: "LabelEncoder", Since: 2, Types: keys, Infer: inferLabelEncoder, Build: buildLabelEncoder},
 		{Domain: op.ML, Name: "CategoryMapper", Types: names, Infer: inferTranslation, Build: buildCategoryMapper},
 		{Domain: op.ML, Name: "FeatureVectorizer", Types: numbers, Infer: op.InferElem(tensor.Float32), Build: buildFeatureVectorizer},
-		{Domain: op.ML, Name: "ArrayFeatureExtractor", Types: []op.TypeSet{categories[0], {tensor.Int64}}, Infer: inferExtractor, Build: op.Simple(extract)},
 		{Domain: op.ML, Name: "DictVectorizer", Types: maps, Infer: inferDictVectorizer, Build: buildDictVectorizer},
 		{Domain: op.ML, Name: "CastMap", Types: maps, Infer: inferCastMap, Build: buildCastMap},
 		{Domain: op.ML, Name: "ZipMap", Types: []op.TypeSet{{tensor.Float32}}, Infer: inferZipMap, Build: buildZipMap},
-	}...)
+	}...)...)
 }
 
 // inferFloat gives output 0 the shape of input 0 with float32 elements.

@@ -7,6 +7,8 @@ import (
 	"github.com/greenlight-dev/greenlight/tensor"
 )
 
+// convOps are the convolutions. FusedConv is Conv with an activation (see
+// readActivation).
 func convOps() []op.Def {
 	return []op.Def{
 		{Name: "Conv", Types: []op.TypeSet{op.Floats}, Infer: InferConv, Build: buildConv},
@@ -120,20 +122,24 @@ func patchRow[T any](dst, plane []T, axes [3]Axis, tap [3]int, pad T) {
 				}
 				continue
 			}
-			gather(row, plane[(z*h.In+y)*w.In:][:w.In], tap[2]*w.Dilation-w.Begin, w.Stride, pad)
+			gather(row, plane[(z*h.In+y)*w.In:][:w.In], &w, tap[2], pad)
 		}
 	}
 }
 
-// gather reads line at from, from+step …, with pad outside of it.
-func gather[T any](dst, line []T, from, step int, pad T) {
-	for i := range dst {
-		if from >= 0 && from < len(line) {
-			dst[i] = line[from]
-		} else {
-			dst[i] = pad
-		}
-		from += step
+// gather reads what the tap sees of a line, with pad outside of it.
+func gather[T any](dst, line []T, a *Axis, tap int, pad T) {
+	lo, hi := a.reached(tap)
+	for i := range lo {
+		dst[i] = pad
+	}
+	from := lo*a.Stride - a.Begin + tap*a.Dilation
+	for i := lo; i < hi; i++ {
+		dst[i] = line[from]
+		from += a.Stride
+	}
+	for i := hi; i < len(dst); i++ {
+		dst[i] = pad
 	}
 }
 

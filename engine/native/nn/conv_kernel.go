@@ -16,6 +16,7 @@ type conv struct {
 	Convolution
 	act    activation
 	packed []*gemm.PackedA // constant weights of each group
+	plain  []float32       // constant weights that are not packed
 	bias   []float32       // constant bias
 }
 
@@ -23,7 +24,9 @@ type conv struct {
 func (k *conv) pack(n *op.Node) {
 	w := n.Arg(1).Tensor()
 	if w != nil && w.Rank() > 2 && w.Dim(0)%k.Group == 0 && isFloat32Math(w.DType()) {
-		k.packed = packGroups(nil, constFloats(w), w.Dim(0)/k.Group, op.Product(w.Shape()[1:]), k.Group)
+		if k.plain = constFloats(w); w.Dim(1) > 1 || k.Group == 1 {
+			k.packed = packGroups(nil, k.plain, w.Dim(0)/k.Group, op.Product(w.Shape()[1:]), k.Group)
+		}
 	}
 	if b := n.Arg(2).Tensor(); b != nil && isFloat32Math(b.DType()) {
 		k.bias = constFloats(b)
@@ -80,7 +83,6 @@ func (k *conv) weights(c *op.Context, st *convState) []*gemm.PackedA {
 }
 
 func (k *conv) convolve(c *op.Context, st *convState, dst, src []float32) error {
-	in, out := st.Pixels()
 	if len(dst) == 0 {
 		return nil
 	}
@@ -90,13 +92,23 @@ func (k *conv) convolve(c *op.Context, st *convState, dst, src []float32) error 
 	}
 	var ep gemm.Epilogue
 	k.act.set(&ep)
-	weights := k.weights(c, st)
-	pointwise := st.isPointwise()
-	if !pointwise {
+	if st.isDepthwise() {
+		ep.RowBias = bias
+		return k.depthwise(c, st, dst, src, ep)
+	}
+	if !st.isPointwise() {
 		if err := st.patches.place(c, &st.Geometry); err != nil {
 			return err
 		}
 	}
+	k.multiply(c, st, dst, src, bias, ep)
+	return nil
+}
+
+// multiply is the general case: a product for each image and group.
+func (k *conv) multiply(c *op.Context, st *convState, dst, src, bias []float32, ep gemm.Epilogue) {
+	in, out := st.Pixels()
+	weights, pointwise := k.weights(c, st), st.isPointwise()
 	filters, channels := st.Filters/st.Group, st.Channels/st.Group
 	for i := range st.Batch * st.Group {
 		group := i % st.Group
@@ -111,7 +123,6 @@ func (k *conv) convolve(c *op.Context, st *convState, dst, src []float32) error 
 		st.patches.load(image)
 		weights[group].MulPacker(&st.ws, out, &st.patches, result, out, ep)
 	}
-	return nil
 }
 
 // isPointwise tells convolutions whose patches are the image itself.
@@ -126,6 +137,9 @@ func (g *Geometry) isPointwise() bool {
 
 func convolveFloat64(c *op.Context, g *Geometry, out, x, w, b *tensor.Tensor) error {
 	in, pixels := g.Pixels()
+	if out.Len() == 0 {
+		return nil
+	}
 	dst, src, weights := tensor.Data[float64](out), tensor.Data[float64](x), tensor.Data[float64](w)
 	depth, filters, channels := g.Depth(), g.Filters/g.Group, g.Channels/g.Group
 	if err := bounded(c, tensor.Float64, depth, pixels); err != nil {
@@ -136,7 +150,7 @@ func convolveFloat64(c *op.Context, g *Geometry, out, x, w, b *tensor.Tensor) er
 		group := i % g.Group
 		Patches(columns, src[i*channels*in:], g, 0)
 		result := dst[i*filters*pixels:]
-		multiply(result, filters, pixels, depth, viewMatrix(weights[group*filters*depth:], depth, false), viewMatrix(columns, pixels, false))
+		gemm.MulScalar(filters, pixels, depth, weights[group*filters*depth:], depth, false, columns, pixels, false, result, pixels)
 		if b == nil {
 			continue
 		}

@@ -211,6 +211,25 @@ func TestConvAgainstLoops(t *testing.T) {
 	}
 }
 
+// TestDepthwiseAgainstLoops compares filters of one channel each with float64.
+func TestDepthwiseAgainstLoops(t *testing.T) {
+	for _, k := range []call{
+		{in: tensors(ramp(2, 3, 7, 9), ramp(3, 1, 3, 3), ramp(3)), attrs: attrs(ints("pads", 1, 1, 1, 1))},
+		{in: tensors(ramp(2, 3, 7, 9), ramp(6, 1, 3, 2)), attrs: attrs(ints("strides", 2, 3), ints("pads", 0, 1, 2, 0))},
+		{in: tensors(ramp(1, 2, 5, 4, 6), ramp(4, 1, 2, 3, 2), ramp(4)), attrs: attrs(ints("strides", 2, 1, 2), ints("pads", 1, 1, 1, 0, 1, 0))},
+		{in: tensors(ramp(1, 4, 20), ramp(4, 1, 5), ramp(4)), attrs: attrs(ints("dilations", 2), ints("pads", 4, 4))},
+		{in: tensors(ramp(1, 4, 20), ramp(4, 1, 1)), attrs: attrs(ints("strides", 3))},
+	} {
+		k.op, k.attrs = "Conv", append(k.attrs, num("group", int64(k.in[0].Dim(1))))
+		got := k.run(t)[0]
+		k.in = convertAll(tensor.Float64, k.in)
+		exact := k.run(t)[0]
+		values := make([]float32, exact.Len())
+		op.ReadFloat32s(values, exact)
+		want(t, got, values, exact.Shape()...)
+	}
+}
+
 func TestWindowErrors(t *testing.T) {
 	image, weights := ramp(1, 2, 4, 4), ramp(3, 2, 3, 3)
 	for _, c := range []struct {
@@ -228,6 +247,7 @@ func TestWindowErrors(t *testing.T) {
 		{"bias has 2 elements", call{op: "Conv", in: tensors(image, weights, ramp(2))}},
 		{"limit", call{op: "Conv", in: tensors(image, weights), attrs: attrs(ints("pads", 1<<20, 1<<20, 1<<20, 1<<20), ints("strides", 1<<20, 1<<20))}},
 		{"limit", call{op: "ConvTranspose", in: tensors(ramp(1, 1, 1<<12, 1), ramp(1, 1<<8, 1<<12, 1))}},
+		{"far larger than spatial dimension", call{op: "MaxPool", in: tensors(image), attrs: attrs(str("auto_pad", "SAME_UPPER"), ints("kernel_shape", 1<<20, 1))}},
 		{"kernel_shape is missing", call{op: "MaxPool", in: tensors(image)}},
 		{"[batch, channels", call{op: "AveragePool", in: tensors(ramp(4)), attrs: attrs(ints("kernel_shape", 1))}},
 		{"attribute p is 0", call{op: "LpPool", in: tensors(image), attrs: attrs(num("p", 0), ints("kernel_shape", 1, 1))}},
@@ -256,10 +276,24 @@ func guarded(t *testing.T, k call) (kernel op.Kernel, c *op.Context, err error) 
 	return k.build(t)
 }
 
+// TestEmptyBatches has very many images without an element.
+func TestEmptyBatches(t *testing.T) {
+	for _, d := range []tensor.DType{tensor.Float32, tensor.Float64} {
+		in := convertAll(d, tensors(ramp(1<<20, 0, 3, 3), ramp(0, 0, 2, 2)))
+		want(t, call{op: "Conv", in: in}.run(t)[0], nil, 1<<20, 0, 2, 2)
+		want(t, call{op: "ConvTranspose", in: in}.run(t)[0], nil, 1<<20, 0, 4, 4)
+	}
+	want(t, call{op: "CausalConvWithState", outputs: 2, in: tensors(ramp(1<<20, 2, 0), ramp(2, 1, 1))}.run(t)[0], nil, 1<<20, 2, 0)
+	want(t, call{op: "MaxPool", in: tensors(ramp(1<<20, 0, 3)), attrs: attrs(ints("kernel_shape", 2))}.run(t)[0], nil, 1<<20, 0, 2)
+	bias := call{op: "Conv", in: tensors(ramp(2, 0, 3), ramp(2, 0, 2), f32([]int{2}, 1, 2))}
+	want(t, bias.run(t)[0], []float32{1, 1, 2, 2, 1, 1, 2, 2}, 2, 2, 2)
+}
+
 func TestNoAllocations(t *testing.T) {
 	for _, k := range []call{
 		{op: "Conv", in: tensors(ramp(2, 3, 8, 8), ramp(4, 3, 3, 3), ramp(4)), attrs: attrs(ints("pads", 1, 1, 1, 1)), constant: true},
 		{op: "Conv", in: tensors(ramp(2, 3, 8, 8), ramp(4, 3, 1, 1), ramp(4)), constant: true},
+		{op: "Conv", in: tensors(ramp(2, 3, 8, 8), ramp(3, 1, 3, 3), ramp(3)), attrs: attrs(num("group", 3)), constant: true},
 		{op: "MaxPool", in: tensors(ramp(2, 3, 8, 8)), attrs: attrs(ints("kernel_shape", 2, 2), ints("strides", 2, 2))},
 		{op: "MaxPool", in: tensors(ramp(2, 3, 8, 8)), attrs: attrs(ints("kernel_shape", 3, 3), ints("strides", 2, 2))},
 		{op: "AveragePool", in: tensors(ramp(2, 3, 8, 8)), attrs: attrs(ints("kernel_shape", 2, 2))},

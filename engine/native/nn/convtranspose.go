@@ -17,7 +17,7 @@ type convTranspose struct {
 	packed                     []*gemm.PackedA // constant weights of each group, transposed
 }
 
-func buildConvTranspose(n *op.Node) (op.Kernel, error) {
+func readConvTranspose(n *op.Node) (*convTranspose, error) {
 	k := &convTranspose{}
 	var err error
 	if k.Convolution, err = ReadConvolution(n); err != nil {
@@ -32,6 +32,14 @@ func buildConvTranspose(n *op.Node) (op.Kernel, error) {
 		if v < 0 || v > maxWindow {
 			return nil, op.Errorf("attribute output_padding or output_shape has %d, want 0 to %d", v, maxWindow)
 		}
+	}
+	return k, nil
+}
+
+func buildConvTranspose(n *op.Node) (op.Kernel, error) {
+	k, err := readConvTranspose(n)
+	if err != nil {
+		return nil, err
 	}
 	w := n.Arg(1).Tensor()
 	if w != nil && w.Rank() > 2 && w.Dim(0)%k.Group == 0 && isFloat32Math(w.DType()) {
@@ -48,12 +56,32 @@ func (k *convTranspose) packWeights(dst []*gemm.PackedA, weights []float32, chan
 	return dst
 }
 
+// inferConvTranspose knows the output's spatial dimensions when image and
+// weights have fixed ones.
 func inferConvTranspose(n *op.Node) error {
-	t := n.Arg(0).Type
-	out := tensor.Type{Kind: tensor.KindTensor, Elem: t.Elem}
-	if t.Ranked && len(t.Dims) > 2 {
-		out.Ranked, out.Dims = true, slices.Repeat([]tensor.Dim{{Size: -1}}, len(t.Dims))
-		out.Dims[0] = t.Dims[0]
+	x := n.Arg(0).Type
+	out := tensor.Type{Kind: tensor.KindTensor, Elem: x.Elem}
+	n.SetOut(0, out)
+	w, fixed := n.Arg(1).Type.FixedShape()
+	if !x.Ranked || !fixed || len(x.Dims) < 3 || len(w) != len(x.Dims) {
+		return nil
+	}
+	image := make([]int, len(x.Dims))
+	for i, d := range x.Dims {
+		if image[i] = d.Size; i == 0 && !d.Known() {
+			image[i] = 1 // any batch gives the same spatial dimensions
+		} else if !d.Known() {
+			return nil
+		}
+	}
+	var g Geometry
+	k, err := readConvTranspose(n)
+	if err != nil || k.place(&g, image, w) != nil {
+		return nil // Build and Run say what is wrong
+	}
+	out.Ranked, out.Dims = true, []tensor.Dim{x.Dims[0]}
+	for _, size := range g.x[1:] {
+		out.Dims = append(out.Dims, tensor.Dim{Size: size})
 	}
 	n.SetOut(0, out)
 	return nil
@@ -176,7 +204,7 @@ func (k *convTranspose) runFloat64(c *op.Context, st *transposeState, out, x, w,
 	rows, channels := st.Depth(), st.Filters/st.Group
 	columns := op.Scratch[float64](c, 4, rows*pixels)
 	spreadPixels(&st.Geometry, tensor.Data[float64](out), bias, columns, func(group, at int) {
-		multiply(columns, rows, pixels, channels, viewMatrix(weights[group*channels*rows:], rows, true), viewMatrix(src[at:], pixels, false))
+		gemm.MulScalar(rows, pixels, channels, weights[group*channels*rows:], rows, true, src[at:], pixels, false, columns, pixels)
 	})
 }
 
@@ -184,6 +212,9 @@ func (k *convTranspose) runFloat64(c *op.Context, st *transposeState, out, x, w,
 // group of the image that starts at an element of the input.
 func spreadPixels[T float](g *Geometry, dst, bias, columns []T, makeColumns func(group, at int)) {
 	in, pixels := g.Pixels()
+	if len(dst) == 0 {
+		return
+	}
 	channels, filters := g.Channels/g.Group, g.Filters/g.Group
 	for i := range g.Batch * g.Group {
 		group := i % g.Group
@@ -219,11 +250,10 @@ func addPatches[T float](plane, columns []T, g *Geometry) {
 				if z < 0 || z >= d.In || y < 0 || y >= h.In {
 					continue
 				}
-				line, x := plane[(z*h.In+y)*w.In:][:w.In], l*w.Dilation-w.Begin
-				for _, v := range row {
-					if x >= 0 && x < w.In {
-						line[x] += v
-					}
+				lo, hi := w.reached(l)
+				line, x := plane[(z*h.In+y)*w.In:][:w.In], lo*w.Stride+l*w.Dilation-w.Begin
+				for _, v := range row[lo:hi] {
+					line[x] += v
 					x += w.Stride
 				}
 			}

@@ -194,25 +194,25 @@ func (k *einsum) Run(c *op.Context) error {
 	out := c.NewOut(0, c.T(0).DType(), pl.shape...)
 	switch out.DType() {
 	case tensor.Float32:
-		return runEinsum(pl, c, out, tensor.Data[float32])
+		return runEinsumIn[float32](pl, c, out)
 	case tensor.Float64:
-		return runEinsum(pl, c, out, tensor.Data[float64])
+		return runEinsumIn[float64](pl, c, out)
 	case tensor.Int64:
-		return runEinsum(pl, c, out, tensor.Data[int64])
+		return runEinsumIn[int64](pl, c, out)
 	case tensor.Int32:
-		return runEinsum(pl, c, out, tensor.Data[int32])
+		return runEinsumIn[int32](pl, c, out)
 	case tensor.Int16:
-		return runEinsum(pl, c, out, tensor.Data[int16])
+		return runEinsumNarrow[int16](pl, c, out)
 	case tensor.Int8:
-		return runEinsum(pl, c, out, tensor.Data[int8])
+		return runEinsumNarrow[int8](pl, c, out)
 	case tensor.Uint64:
-		return runEinsum(pl, c, out, tensor.Data[uint64])
+		return runEinsumIn[uint64](pl, c, out)
 	case tensor.Uint32:
-		return runEinsum(pl, c, out, tensor.Data[uint32])
+		return runEinsumIn[uint32](pl, c, out)
 	case tensor.Uint16:
-		return runEinsum(pl, c, out, tensor.Data[uint16])
+		return runEinsumNarrow[uint16](pl, c, out)
 	case tensor.Uint8:
-		return runEinsum(pl, c, out, tensor.Data[uint8])
+		return runEinsumNarrow[uint8](pl, c, out)
 	}
 	return runEinsumSmall(pl, c, out)
 }

@@ -20,31 +20,53 @@ type operand[T number] struct {
 	data []T
 }
 
-// runEinsumSmall computes the 16-bit floats in float32.
+// runEinsumSmall computes the 16-bit floats in float32 and rounds at the end.
 func runEinsumSmall(pl *einsumState, c *op.Context, out *tensor.Tensor) error {
-	next := 0
-	wide := tensor.New(tensor.Float32, out.Shape()...)
-	err := runEinsum(pl, c, wide, func(t *tensor.Tensor) []float32 {
-		next++
-		return op.Float32s(c, 3*len(pl.operands)+next, t)
+	wide := op.Scratch[float32](c, 0, out.Len())
+	err := runEinsum(pl, c, wide, func(i int) []float32 {
+		return op.Float32s(c, 3*len(pl.operands)+i, c.T(i))
 	})
 	if err == nil {
-		op.WriteFloat32s(out, tensor.Data[float32](wide))
+		op.WriteFloat32s(out, wide)
 	}
 	return err
 }
 
-// runEinsum folds the operands from left to right.
-func runEinsum[T number](pl *einsumState, c *op.Context, out *tensor.Tensor, data func(*tensor.Tensor) []T) error {
-	dst := data(out)
+// runEinsumNarrow computes the narrow integers in int32, whose lower bits are
+// the same.
+func runEinsumNarrow[T int8 | int16 | uint8 | uint16](pl *einsumState, c *op.Context, out *tensor.Tensor) error {
+	wide := op.Scratch[int32](c, 0, out.Len())
+	err := runEinsum(pl, c, wide, func(i int) []int32 {
+		src := tensor.Data[T](c.T(i))
+		dst := op.Scratch[int32](c, 3*len(pl.operands)+i, len(src))
+		for j, v := range src {
+			dst[j] = int32(v)
+		}
+		return dst
+	})
+	if err != nil {
+		return err
+	}
+	for i, dst := 0, tensor.Data[T](out); i < len(dst); i++ {
+		dst[i] = T(wide[i])
+	}
+	return nil
+}
+
+func runEinsumIn[T number](pl *einsumState, c *op.Context, out *tensor.Tensor) error {
+	return runEinsum(pl, c, tensor.Data[T](out), func(i int) []T { return tensor.Data[T](c.T(i)) })
+}
+
+// runEinsum folds the operands, which data gives, from left to right.
+func runEinsum[T number](pl *einsumState, c *op.Context, dst []T, data func(input int) []T) error {
 	if len(dst) == 0 {
 		return nil
 	}
-	acc := operand[T]{pl.operands[0], data(c.T(0))}
+	acc := operand[T]{pl.operands[0], data(0)}
 	for i := 1; i < len(pl.operands); i++ {
-		next := operand[T]{pl.operands[i], data(c.T(i))}
+		next := operand[T]{pl.operands[i], data(i)}
 		order := pl.order(acc.axesView, next.axesView, i)
-		if err := pl.bounded(c, order, out.DType()); err != nil {
+		if err := pl.bounded(c, order, tensor.Of[T]()); err != nil {
 			return err
 		}
 		if i == len(pl.operands)-1 && slices.Equal(order.result(), pl.output) {
@@ -129,12 +151,7 @@ func contract[T number](pl *einsumState, c *op.Context, i int, o contraction, a,
 	}
 	right := inOrder(pl, c, 3*i+2, b, plain)
 	for s := range pl.elements(o.batch) {
-		x, y, z := left[s*m*depth:], right[s*n*depth:], result[s*m*n:][:m*n]
-		if fx, ok := any(x).([]float32); ok {
-			gemm.Mul(&pl.ws, m, n, depth, fx, depth, false, any(y).([]float32), ld, trans, any(z).([]float32), n, gemm.Epilogue{})
-			continue
-		}
-		multiply(z, m, n, depth, viewMatrix(x, depth, false), viewMatrix(y, ld, trans))
+		multiply(&pl.ws, result[s*m*n:][:m*n], m, n, depth, left[s*m*depth:], depth, false, right[s*n*depth:], ld, trans)
 	}
 }
 

@@ -231,10 +231,9 @@ func (k *gemmNode) runTyped(s gemmShape, a, b, bias, out *tensor.Tensor) error {
 	return nil
 }
 
-func runGemm[T number](k *gemmNode, s gemmShape, a, b, bias, out *tensor.Tensor) {
+func runGemm[T gemm.Scalar](k *gemmNode, s gemmShape, a, b, bias, out *tensor.Tensor) {
 	dst := tensor.Data[T](out)
-	multiply(dst, s.m, s.n, s.k,
-		viewMatrix(tensor.Data[T](a), a.Dim(1), k.transA), viewMatrix(tensor.Data[T](b), b.Dim(1), k.transB))
+	multiply(nil, dst, s.m, s.n, s.k, tensor.Data[T](a), a.Dim(1), k.transA, tensor.Data[T](b), b.Dim(1), k.transB)
 	for i := range dst {
 		dst[i] = scaleBy(dst[i], k.alpha)
 	}

@@ -103,7 +103,8 @@ func (pl *matMulPlan) prepare(a, b []int) error {
 			slices.Clone(a), slices.Clone(b), matA[ra+1], matB[rb])
 	}
 	pl.m, pl.k, pl.n = matA[ra], matA[ra+1], matB[rb+1]
-	if err := pl.spread(matA[:ra], matB[:rb]); err != nil {
+	var err error
+	if pl.batch, err = op.Broadcast(pl.batch[:0], matA[:ra], matB[:rb]); err != nil {
 		return err
 	}
 	pl.out = append(pl.out[:0], pl.batch...)
@@ -113,22 +114,18 @@ func (pl *matMulPlan) prepare(a, b []int) error {
 	if len(b) > 1 {
 		pl.out = append(pl.out, pl.n)
 	}
-	if rb == 0 { // one B for all rows of all matrices of A
+	switch {
+	case rb == 0: // one B for all rows of all matrices of A
 		pl.m *= op.Product(pl.batch)
 		pl.offA, pl.offB = append(pl.offA[:0], 0), append(pl.offB[:0], 0)
+	case pl.k == 0 || pl.m == 0 || pl.n == 0:
+		// There may be very many matrices without an element.
+		pl.offA, pl.offB = pl.offA[:0], pl.offB[:0]
+	default:
+		pl.offA = appendOffsets(pl.offA[:0], matA[:ra], pl.batch, pl.m*pl.k)
+		pl.offB = appendOffsets(pl.offB[:0], matB[:rb], pl.batch, pl.k*pl.n)
 	}
 	pl.aShape = append(pl.aShape, a...)
-	return nil
-}
-
-// spread lists where each pair of matrices starts.
-func (pl *matMulPlan) spread(a, b []int) error {
-	var err error
-	if pl.batch, err = op.Broadcast(pl.batch[:0], a, b); err != nil {
-		return err
-	}
-	pl.offA = appendOffsets(pl.offA[:0], a, pl.batch, pl.m*pl.k)
-	pl.offB = appendOffsets(pl.offB[:0], b, pl.batch, pl.k*pl.n)
 	return nil
 }
 
@@ -158,6 +155,10 @@ func (k *matMul) Run(c *op.Context) error {
 		return op.Errorf("the factors are %v and %v, want one type", a.DType(), b.DType())
 	}
 	out := c.NewOut(0, a.DType(), pl.out...)
+	if pl.k == 0 && len(pl.offA) == 0 {
+		out.Zero()
+		return nil
+	}
 	if isFloat32Math(a.DType()) {
 		return k.runFloat32(c, pl, a, b, out)
 	}
@@ -191,7 +192,7 @@ func (k *matMul) runFloat32(c *op.Context, pl *matMulPlan, a, b, out *tensor.Ten
 func multiplyAll[T number](pl *matMulPlan, out, a, b *tensor.Tensor) {
 	c, x, y := tensor.Data[T](out), tensor.Data[T](a), tensor.Data[T](b)
 	for i := range pl.offA {
-		multiply(c[i*pl.m*pl.n:], pl.m, pl.n, pl.k, viewMatrix(x[pl.offA[i]:], pl.k, false), viewMatrix(y[pl.offB[i]:], pl.n, false))
+		multiply(&pl.ws, c[i*pl.m*pl.n:], pl.m, pl.n, pl.k, x[pl.offA[i]:], pl.k, false, y[pl.offB[i]:], pl.n, false)
 	}
 }
 
@@ -207,14 +208,6 @@ func multiplyTyped(pl *matMulPlan, out, a, b *tensor.Tensor) error {
 		multiplyAll[uint64](pl, out, a, b)
 	case tensor.Uint32:
 		multiplyAll[uint32](pl, out, a, b)
-	case tensor.Int16:
-		multiplyAll[int16](pl, out, a, b)
-	case tensor.Uint16:
-		multiplyAll[uint16](pl, out, a, b)
-	case tensor.Int8:
-		multiplyAll[int8](pl, out, a, b)
-	case tensor.Uint8:
-		multiplyAll[uint8](pl, out, a, b)
 	default:
 		return op.Errorf("%v cannot be multiplied", a.DType())
 	}

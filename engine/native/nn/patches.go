@@ -134,8 +134,7 @@ func (p *patches) runs(dst []run, j0, j1 int) []run {
 		line, x := j/p.width.Out, j%p.width.Out
 		z, y := line/p.height.Out, line%p.height.Out
 		n := min(p.width.Out-x, j1-j)
-		from := (z*p.depth.Stride*p.sizeY+y*p.height.Stride)*p.sizeX + x*p.width.Stride
-		dst = append(dst, run{to: j - j0, from: from, n: n})
+		dst = append(dst, run{to: j - j0, from: p.origin(z, y, x), n: n})
 		j += n
 	}
 	return dst

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"math"
 	"slices"
 
 	"github.com/greenlight-dev/greenlight/engine/native/op"
@@ -130,6 +131,7 @@ type poolPlan struct {
 	spans   [3][]span // along depth, height and width, for each position
 	step    [3]int    // dilations
 	planeIn int
+	covered bool // every position along the width has an input
 }
 
 // span is the part of a window along one axis: n inputs from lo on. size
@@ -148,16 +150,32 @@ func (pl *poolPlan) prepare(w *Window, x *tensor.Tensor) error {
 		if err != nil {
 			return err
 		}
+		if err := sensible(axes); err != nil {
+			return err
+		}
 		pl.axes, pl.planeIn = axes, op.Product(shape[2:])
 		d, h, wd := inThree(axes)
 		for i, a := range []Axis{d, h, wd} {
 			pl.spans[i], pl.step[i] = appendSpans(pl.spans[i][:0], &a), a.Dilation
 		}
+		pl.covered = !slices.ContainsFunc(pl.spans[2], func(s span) bool { return s.n == 0 })
 		pl.image = append(pl.image, shape[2:]...)
 	}
 	pl.shape = append(pl.shape[:0], shape[0], shape[1])
 	for _, a := range pl.axes {
 		pl.shape = append(pl.shape, a.Out)
+	}
+	return nil
+}
+
+// sensible refuses windows that reach far out of the image: nobody needs them,
+// and their cost would have no relation to the size of the input.
+func sensible(axes []Axis) error {
+	for i, a := range axes {
+		if framedSize(&a) > 4096+4*a.In {
+			return op.Errorf("the kernel (%d with dilation %d) and the padding are far larger than spatial dimension %d of the image (%d)",
+				a.Kernel, a.Dilation, i, a.In)
+		}
 	}
 	return nil
 }
@@ -190,9 +208,9 @@ func (k *pool) Run(c *op.Context) error {
 	case tensor.Float64:
 		reducePlanes(k, c, pl, tensor.Data[float64](out), tensor.Data[float64](x))
 	case tensor.Int8:
-		maxPlanes(c, pl, tensor.Data[int8](out), tensor.Data[int8](x))
+		maxPlanes(c, pl, tensor.Data[int8](out), tensor.Data[int8](x), math.MinInt8)
 	case tensor.Uint8:
-		maxPlanes(c, pl, tensor.Data[uint8](out), tensor.Data[uint8](x))
+		maxPlanes(c, pl, tensor.Data[uint8](out), tensor.Data[uint8](x), 0)
 	default:
 		src, dst := op.Float32s(c, 1, x), op.Scratch[float32](c, 2, out.Len())
 		reducePlanes(k, c, pl, dst, src)

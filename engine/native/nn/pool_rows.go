@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"math"
 
+	"github.com/greenlight-dev/greenlight/engine/native/gemm"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
 
 // A window is reduced in two steps: the input rows that it spans are folded
-// into one row, then that row is reduced for each position along the width.
-// Windows that overlap share the first step.
+// into one row, then that row, shifted by each tap of the kernel, into another.
+// Both are operations on vectors, and windows that overlap share the first.
 
 type float interface{ float32 | float64 }
 
@@ -46,115 +47,91 @@ func eachInput[T tensor.Element](pl *poolPlan, plane []T, d, h span, visit func(
 	}
 }
 
-// maxPlanes takes each window's maximum; NaN when the window has one. A window
-// that covers padding only gives 0.
-func maxPlanes[T ordered](c *op.Context, pl *poolPlan, dst, src []T) {
+// slide reduces every window. take folds an input row into a row of partial
+// results that starts at neutral, fold joins two such rows, and finish
+// completes an output row.
+func slide[T ordered](c *op.Context, pl *poolPlan, dst, src []T, neutral T,
+	take, fold func(dst, src []T), finish func(dst []T, d, h span)) {
 	if len(dst) == 0 {
 		return
 	}
-	_, _, width := inThree(pl.axes)
-	paired := width.Kernel == 2 && width.Stride == 2 && width.Dilation == 1 && width.Begin == 0 && width.Out*2 <= width.In
-	row := op.Scratch[T](c, 0, width.In)
+	_, _, w := inThree(pl.axes)
+	line := op.Scratch[T](c, 0, framedSize(&w))
+	acc := op.Scratch[T](c, 3, (w.Out-1)*w.Stride+1)
 	eachRow(pl, dst, src, func(dst, plane []T, d, h span) {
-		if d.n == 0 || h.n == 0 {
-			clear(dst)
-			return
+		for i := range line {
+			line[i] = neutral
 		}
-		first := true
-		eachInput(pl, plane, d, h, func(in []T) {
-			if first {
-				copy(row, in)
-				first = false
-				return
-			}
-			maxInto(row, in)
-		})
-		if paired {
-			maxPairs(dst, row)
-			return
+		eachInput(pl, plane, d, h, func(in []T) { take(line[w.Begin:][:w.In], in) })
+		copy(acc, line)
+		for tap := 1; tap < w.Kernel; tap++ {
+			fold(acc, line[tap*w.Dilation:][:len(acc)])
 		}
-		maxAlong(dst, row, pl.spans[2], width.Dilation)
+		for o := range dst {
+			dst[o] = acc[o*w.Stride]
+		}
+		finish(dst, d, h)
 	})
 }
 
-func maxInto[T ordered](row, in []T) {
-	in = in[:len(row)]
-	for i, v := range in {
-		row[i] = max(row[i], v)
+// maxPlanes takes each window's maximum; NaN when the window has one. A window
+// that covers padding only gives 0. lowest is the least value of the type.
+func maxPlanes[T ordered](c *op.Context, pl *poolPlan, dst, src []T, lowest T) {
+	slide(c, pl, dst, src, lowest, maxInto[T], maxInto[T], func(dst []T, d, h span) {
+		if d.n == 0 || h.n == 0 {
+			clear(dst)
+		}
+		if pl.covered {
+			return
+		}
+		for o, w := range pl.spans[2] {
+			if w.n == 0 {
+				dst[o] = 0
+			}
+		}
+	})
+}
+
+func maxInto[T ordered](dst, src []T) {
+	if floats, ok := any(dst).([]float32); ok {
+		maxFloats(floats, any(src).([]float32))
+		return
+	}
+	src = src[:len(dst)]
+	for i, v := range src {
+		dst[i] = max(dst[i], v)
 	}
 }
 
-func maxPairs[T ordered](dst, row []T) {
-	row = row[:2*len(dst)]
-	for i := range dst {
-		dst[i] = max(row[2*i], row[2*i+1])
+func addInto[T float](dst, src []T) {
+	if floats, ok := any(dst).([]float32); ok {
+		gemm.Axpy(floats, 1, any(src).([]float32))
+		return
 	}
-}
-
-func maxAlong[T ordered](dst, row []T, spans []span, step int) {
-	for o, s := range spans {
-		var m T
-		if s.n > 0 {
-			m = row[s.lo]
-		}
-		for i := 1; i < s.n; i++ {
-			m = max(m, row[s.lo+i*step])
-		}
-		dst[o] = m
+	src = src[:len(dst)]
+	for i, v := range src {
+		dst[i] += v
 	}
 }
 
 // reducePlanes reduces each window as k says.
 func reducePlanes[T float](k *pool, c *op.Context, pl *poolPlan, dst, src []T) {
-	if k.kind == maximum {
-		maxPlanes(c, pl, dst, src)
-		return
-	}
-	_, _, width := inThree(pl.axes)
-	row := op.Scratch[T](c, 0, width.In)
-	eachRow(pl, dst, src, func(dst, plane []T, d, h span) {
-		clear(row)
-		eachInput(pl, plane, d, h, func(in []T) {
-			if k.kind == norm {
-				addPowers(row, in, k.p)
-				return
-			}
-			for i, v := range in {
-				row[i] += v
+	switch k.kind {
+	case maximum:
+		maxPlanes(c, pl, dst, src, T(math.Inf(-1)))
+	case mean:
+		slide(c, pl, dst, src, 0, addInto[T], addInto[T], func(dst []T, d, h span) {
+			for o, w := range pl.spans[2] {
+				n := d.n * h.n * w.n
+				if k.countPad {
+					n = d.size * h.size * w.size
+				}
+				dst[o] /= T(max(n, 1)) // a window that covers padding only keeps its zero
 			}
 		})
-		sumAlong(dst, row, pl.spans[2], width.Dilation)
-		switch {
-		case k.kind == norm:
-			rootAll(dst, k.p)
-		case k.countPad:
-			divideBySize(dst, pl.spans[2], d.size*h.size)
-		default:
-			divideByCount(dst, pl.spans[2], d.n*h.n)
-		}
-	})
-}
-
-func sumAlong[T float](dst, row []T, spans []span, step int) {
-	for o, s := range spans {
-		var sum T
-		for i := range s.n {
-			sum += row[s.lo+i*step]
-		}
-		dst[o] = sum
-	}
-}
-
-func divideBySize[T float](dst []T, spans []span, rows int) {
-	for o, s := range spans {
-		dst[o] /= T(rows * s.size)
-	}
-}
-
-// divideByCount leaves the zero of a window that covers padding only.
-func divideByCount[T float](dst []T, spans []span, rows int) {
-	for o, s := range spans {
-		dst[o] /= T(max(1, rows*s.n))
+	case norm:
+		slide(c, pl, dst, src, 0, func(dst, in []T) { addPowers(dst, in, k.p) }, addInto[T],
+			func(dst []T, _, _ span) { rootAll(dst, k.p) })
 	}
 }
 

@@ -25,6 +25,8 @@ func TestMatMulShapes(t *testing.T) {
 		{[]int{2, 0}, []int{0, 3}, []int{2, 3}},
 		{[]int{0, 2, 3}, []int{3, 3}, []int{0, 2, 3}},
 		{[]int{2, 3, 4}, []int{1, 4, 0}, []int{2, 3, 0}},
+		{[]int{2, 3, 0}, []int{1, 0, 2}, []int{2, 3, 2}},
+		{[]int{1 << 20, 0, 3}, []int{1, 3, 2}, []int{1 << 20, 0, 2}},
 	} {
 		a, b := ramp(c.a...), ramp(c.b...)
 		expected := naiveMatMul(a, b, c.shape)
@@ -199,4 +201,17 @@ func TestProductErrors(t *testing.T) {
 
 func einsum(equation string, in ...*tensor.Tensor) call {
 	return call{op: "Einsum", in: in, attrs: attrs(str("equation", equation))}
+}
+
+// TestEinsumIntegers has sums that wrap around in 8 bits.
+func TestEinsumIntegers(t *testing.T) {
+	a := tensor.From([]int8{100, 27, -128, 2}, 2, 2)
+	got := tensor.Data[int8](einsum("ij,jk->ik", a, a).run(t)[0])
+	if !slices.Equal(got, []int8{-112, -62, 0, -124}) {
+		t.Errorf("int8: got %v", got)
+	}
+	wide := tensor.From([]uint64{1 << 40, 3, 5, 7}, 2, 2)
+	if got := tensor.Data[uint64](einsum("ij->j", wide).run(t)[0]); !slices.Equal(got, []uint64{1<<40 + 5, 10}) {
+		t.Errorf("uint64: got %v", got)
+	}
 }

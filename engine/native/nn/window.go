@@ -81,6 +81,19 @@ func (a *Axis) taps(o int) (lo, hi int) {
 	return lo, max(lo, hi)
 }
 
+// reached gives the output positions [lo, hi) at which the tap lies inside the
+// input.
+func (a *Axis) reached(tap int) (lo, hi int) {
+	first := tap*a.Dilation - a.Begin // where the tap is at position 0
+	if first < 0 {
+		lo = min((-first+a.Stride-1)/a.Stride, a.Out)
+	}
+	if first < a.In {
+		hi = min((a.In-1-first)/a.Stride+1, a.Out)
+	}
+	return lo, max(lo, hi)
+}
+
 // Place appends to axes how the window slides over an image with these
 // spatial dimensions. kernel is the weights' own shape, nil when the
 // attribute alone says it.

@@ -71,14 +71,24 @@ type direction struct {
 	weights
 }
 
+// infer knows the number of directions and the hidden size.
 func infer(n *op.Node) error {
-	elem := n.Elem(inX)
-	for i, rank := range []int{4, 3, 3} {
-		dims := make([]tensor.Dim, rank)
-		for j := range dims {
-			dims[j].Size = -1
+	a := n.ReadAttrs()
+	directions, hidden := tensor.Dim{Size: 1}, tensor.Dim{Size: a.Int("hidden_size", -1)}
+	if a.String("direction", "") == "bidirectional" {
+		directions.Size = 2
+	}
+	open := tensor.Dim{Size: -1}
+	steps, last := []tensor.Dim{open, directions, open, hidden}, []tensor.Dim{directions, open, hidden}
+	if a.Bool("layout", false) {
+		steps, last = []tensor.Dim{open, open, directions, hidden}, []tensor.Dim{open, directions, hidden}
+	}
+	for i := range n.Out {
+		t := tensor.Type{Kind: tensor.KindTensor, Elem: n.Elem(inX), Ranked: true, Dims: last}
+		if i == 0 {
+			t.Dims = steps
 		}
-		n.SetOut(i, tensor.Type{Kind: tensor.KindTensor, Elem: elem, Ranked: true, Dims: dims})
+		n.SetOut(i, t)
 	}
 	return nil
 }

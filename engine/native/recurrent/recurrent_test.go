@@ -53,7 +53,7 @@ func (k call) build(t testing.TB) (op.Kernel, *op.Context, error) {
 	i := slices.IndexFunc(recurrent.Ops(), func(d op.Def) bool { return d.Name == k.op })
 	def := recurrent.Ops()[i]
 	n := &op.Node{Node: &onnx.Node{Op: k.op, Opset: 22, Attrs: k.attrs}}
-	c := &op.Context{Ctx: context.Background()}
+	c := &op.Context{Ctx: context.Background(), MaxBytes: 1 << 28}
 	c.Init(len(k.in), k.outputs, nil)
 	for j, x := range k.in {
 		var arg op.Arg
@@ -283,6 +283,8 @@ func TestErrors(t *testing.T) {
 		{"last dimension to be hidden_size", replace(2, ramp(1, 8, 3))},
 		{"want three dimensions", replace(2, ramp(8, 2))},
 		{"the input has shape [3 2 3]", replace(0, ramp(3, 2, 3))},
+		{"hidden size of at least 1", call{op: "RNN", outputs: 2, in: []*tensor.Tensor{ramp(3, 2, 2), ramp(1, 0, 2), ramp(1, 0, 0)}}},
+		{"more memory than the limit", call{op: "RNN", outputs: 2, in: []*tensor.Tensor{ramp(1<<20, 1<<20, 0), ramp(1, 2, 0), ramp(1, 2, 2)}}},
 		{"initial state has shape", replace(5, ramp(1, 3, 2))},
 		{"sequence_lens[1] is 4", replace(4, tensor.From([]int32{1, 4}, 2))},
 		{"sequence_lens has 1 elements", replace(4, tensor.From([]int32{1}, 1))},

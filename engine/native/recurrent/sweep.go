@@ -94,6 +94,9 @@ func (l *layer) shape(c *op.Context, size int) (shape, error) {
 	if l.batchFirst {
 		s.steps, s.batch = s.batch, s.steps
 	}
+	if c.MaxBytes > 0 && float64(s.steps)*float64(s.batch)*float64(l.family.gates*s.hidden) > float64(c.MaxBytes/4) {
+		return s, op.Errorf("%d steps of %d sequences need more memory than the limit of %d bytes", s.steps, s.batch, c.MaxBytes)
+	}
 	want := []int{s.directions, s.batch, s.hidden}
 	if l.batchFirst {
 		want[0], want[1] = want[1], want[0]

@@ -29,6 +29,9 @@ func (l *layer) pack(w, r, b, p *tensor.Tensor, directions []direction) error {
 	if l.hidden != 0 && hidden != l.hidden {
 		return op.Errorf("the recurrence weights have shape %v, want the last dimension to be hidden_size, %d", slices.Clone(r.Shape()), l.hidden)
 	}
+	if hidden == 0 {
+		return op.Errorf("the recurrence weights have shape %v, want a hidden size of at least 1", slices.Clone(r.Shape()))
+	}
 	n := l.gates * hidden
 	for _, c := range []struct {
 		what string

@@ -100,6 +100,12 @@ func argAlong[T number](k *argExtreme, c *op.Context, out, x *tensor.Tensor, axi
 	if len(dst) == 0 {
 		return
 	}
+	if inner == 1 {
+		for o := range outer {
+			dst[o] = int64(argRow(v[o*n:(o+1)*n], k.lowest, k.lastWins))
+		}
+		return
+	}
 	for o := range outer {
 		d, block := dst[o*inner:(o+1)*inner], v[o*n*inner:(o+1)*n*inner]
 		clear(d)
@@ -112,6 +118,20 @@ func argAlong[T number](k *argExtreme, c *op.Context, out, x *tensor.Tensor, axi
 			}
 		}
 	}
+}
+
+// argRow finds the extreme of one row.
+func argRow[T number](row []T, lowest, lastWins bool) int {
+	at, best := 0, row[0]
+	for i, v := range row {
+		if v < best && !lowest || v > best && lowest {
+			continue // the common case, without a call
+		}
+		if i > 0 && beats(v, best, lowest, lastWins) {
+			at, best = i, v
+		}
+	}
+	return at
 }
 
 // beats says whether v, found after best, takes its place.

@@ -117,12 +117,23 @@ func normalizeBatch[T float](k *batchNorm, c *op.Context, out *tensor.Tensor, sr
 	}
 	dst := numeric.Target[T](c, 7, out)
 	for n := range batch {
+		if inner == 1 {
+			scaleShiftEach(dst[n*channels:(n+1)*channels], src[n*channels:(n+1)*channels], a, b)
+			continue
+		}
 		for i := range channels {
 			at := (n*channels + i) * inner
 			scaleShift(dst[at:at+inner], src[at:at+inner], T(a[i]), T(b[i]))
 		}
 	}
 	numeric.Store(c, 7, out, dst)
+}
+
+// scaleShiftEach writes x·a + b, every element with its own a and b.
+func scaleShiftEach[T float](dst, x []T, a, b []float64) {
+	for i, v := range x {
+		dst[i] = v*T(a[i]) + T(b[i])
+	}
 }
 
 // trainBatch takes the statistics of the batch and writes the outputs 1 to 4:

@@ -130,6 +130,9 @@ func rowMin[A, T number](m A, row []T) A {
 
 // foldColumns folds rows as wide as acc into it, element by element.
 func foldColumns[A, T number](t term, acc []A, src []T) {
+	if len(acc) == 0 {
+		return
+	}
 	for n := len(acc); len(src) >= n; src = src[n:] {
 		row := src[:n]
 		switch t {

@@ -237,5 +237,19 @@ func TestOddInputsAreErrors(t *testing.T) {
 		"keepdims": {0, 1}, "num_groups": {0, 1, 2, 3}, "size": {1, 3, 1 << 40}, "p": {1, 2, 3},
 		"ignore_index": {0, -1}, "reduction": {"none", "sum", "mean", "?"}, "training_mode": {0, 1},
 		"spatial": {0, 1}, "stash_type": {1, 16}, "reverse": {0, 1}, "exclusive": {0, 1},
-	})
+	}, spoilable()...)
+}
+
+// spoilable has a working call of every operator that is picky about shapes.
+func spoilable() []optest.Seed {
+	var seeds []optest.Seed
+	for _, make := range hot() {
+		call, in := make(2, random(2))
+		seeds = append(seeds, optest.Seed{Call: call, In: in})
+	}
+	for _, name := range []string{"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"} {
+		in := []tensor.Value{ramp(false, 2, 3, 2), tensor.From([]int64{2, 1, 0, 2}, 2, 2), f32([]int{3}, 1, 2, 3)}
+		seeds = append(seeds, optest.Seed{Call: optest.Call{Op: name, Outputs: 2}, In: in})
+	}
+	return seeds
 }

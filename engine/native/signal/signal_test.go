@@ -160,5 +160,8 @@ func TestOddInputsAreErrors(t *testing.T) {
 	optest.Monkey(t, defs, map[string][]any{
 		"axis": {0, 1, -2, 5}, "inverse": {0, 1}, "onesided": {0, 1}, "periodic": {0, 1},
 		"output_datatype": {1, 3, 7, 10, 8, -5, 300},
-	})
+	}, optest.Seed{Call: optest.Call{Op: "DFT"}, In: []tensor.Value{f32([]int{1, 3, 1}, 1, 2, 3), number(5), number(1)}},
+		optest.Seed{Call: optest.Call{Op: "STFT"}, In: []tensor.Value{f32([]int{1, 6, 1}, 0, 1, 2, 3, 4, 5), number(2), f32([]int{2}, 1, 1), number(2)}},
+		optest.Seed{Call: optest.Call{Op: "MelWeightMatrix"}, In: []tensor.Value{number(4), number(16), number(8000),
+			tensor.Scalar(float32(0)), tensor.Scalar(float32(4000))}})
 }

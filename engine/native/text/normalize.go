@@ -79,12 +79,13 @@ func (k *normalizer) Run(c *op.Context) error {
 	if len(s.kept) == 0 {
 		s.kept = append(s.kept, "")
 	}
-	out := c.NewOut
+	var out *tensor.Tensor
 	if x.Rank() == 1 {
-		k.changeCase(out(0, tensor.String, len(s.kept)).Strings(), s.kept)
+		out = c.NewOut(0, tensor.String, len(s.kept))
 	} else {
-		k.changeCase(out(0, tensor.String, 1, len(s.kept)).Strings(), s.kept)
+		out = c.NewOut(0, tensor.String, 1, len(s.kept))
 	}
+	k.changeCase(out.Strings(), s.kept)
 	return nil
 }
 

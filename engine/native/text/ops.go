@@ -15,12 +15,12 @@ const microsoft = "com.microsoft"
 // Ops declares the operators.
 func Ops() []op.Def {
 	strings := []op.TypeSet{op.Text}
-	return op.Require(1, []op.Def{
+	joined := op.Def{Name: "StringConcat", Since: 20, Types: strings, Infer: op.InferBroadcast, Build: op.Simple(concat)}
+	return append(op.Require(2, joined), op.Require(1, []op.Def{
 		{Name: "StringNormalizer", Since: 10, Types: strings, Infer: op.InferElem(tensor.String), Build: buildNormalizer},
 		{Name: "StringSplit", Since: 20, Types: strings, Infer: inferSplit, Build: buildSplit},
-		{Name: "StringConcat", Since: 20, Types: strings, Infer: op.InferBroadcast, Build: op.Simple(concat)},
 		{Name: "RegexFullMatch", Since: 20, Types: strings, Infer: inferMatch, Build: buildMatch},
 		{Name: "TfIdfVectorizer", Since: 9, Types: []op.TypeSet{{tensor.String, tensor.Int32, tensor.Int64}}, Infer: inferVectorizer, Build: buildVectorizer},
 		{Domain: microsoft, Name: "Tokenizer", Types: strings, Infer: inferTokenizer, Build: buildTokenizer},
-	}...)
+	}...)...)
 }

@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/greenlight-dev/greenlight/engine/native/op"
@@ -42,14 +43,15 @@ func buildTokenizer(n *op.Node) (op.Kernel, error) {
 	return k, k.bySeparator(separators)
 }
 
-// byToken takes what matches a pattern. Patterns of the form [class]+, which
-// scikit-learn's are exported as, are searched without the regexp machine.
+// byToken takes what matches a pattern. One character of a class or a run of
+// them, which scikit-learn's patterns are exported as, is searched without the
+// regexp machine.
 func (k *tokenizer) byToken(pattern string) error {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return op.Errorf("tokenexp %q: %v", pattern, err)
 	}
-	if class, ok := classRun(pattern); ok {
+	if class, ok := classOf(pattern); ok {
 		k.find = func(p *pieces, s string) { k.runs(class, p, s) }
 		return nil
 	}
@@ -97,19 +99,36 @@ func (k *tokenizer) runes(p *pieces, s string) {
 	}
 }
 
-// runeClass is a set of characters.
+// runeClass is a set of characters, of which a token has one or a run.
 type runeClass struct {
 	ascii  [utf8.RuneSelf]bool
 	ranges []rune // first and last of each range, ascending
+	single bool   // a token is one character
 }
 
-// classRun recognises a pattern that is one or more of a class of characters.
-func classRun(pattern string) (*runeClass, bool) {
+// classOf recognises a pattern that is a class of characters or a run of them.
+func classOf(pattern string) (*runeClass, bool) {
 	re, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil || re.Op != syntax.OpPlus || re.Flags&syntax.NonGreedy != 0 || re.Sub[0].Op != syntax.OpCharClass {
+	if err != nil {
 		return nil, false
 	}
-	c := &runeClass{ranges: re.Sub[0].Rune}
+	c := &runeClass{single: re.Op != syntax.OpPlus}
+	if !c.single {
+		if re.Flags&syntax.NonGreedy != 0 {
+			return nil, false
+		}
+		re = re.Sub[0]
+	}
+	switch re.Op {
+	case syntax.OpCharClass:
+		c.ranges = re.Rune
+	case syntax.OpAnyChar:
+		c.ranges = []rune{0, unicode.MaxRune}
+	case syntax.OpAnyCharNotNL:
+		c.ranges = []rune{0, '\n' - 1, '\n' + 1, unicode.MaxRune}
+	default:
+		return nil, false
+	}
 	for r := range c.ascii {
 		c.ascii[r] = c.search(rune(r))
 	}
@@ -128,12 +147,15 @@ func (c *runeClass) has(r rune) bool {
 	return c.search(r)
 }
 
-// runs takes the longest runs of characters of a class.
+// runs takes the characters of a class, or their longest runs.
 func (k *tokenizer) runs(class *runeClass, p *pieces, s string) {
 	start := -1
 	for i, r := range s {
 		switch inside := class.has(r); {
 		case inside && start < 0:
+			start = i
+		case inside && class.single:
+			k.keep(p, s[start:i])
 			start = i
 		case !inside && start >= 0:
 			k.keep(p, s[start:i])

@@ -172,7 +172,7 @@ func (p *parallel) find(tree, id int) (int, bool) {
 	if !known {
 		return 0, false
 	}
-	if i := first + id; id >= 0 && i < p.size && p.tree[i] == tree && p.id[i] == id {
+	if i := first + id; id >= 0 && id < p.size && i < p.size && p.tree[i] == tree && p.id[i] == id {
 		return i, true
 	}
 	if p.byID == nil {

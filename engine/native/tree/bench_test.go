@@ -20,6 +20,10 @@ func forestClassifier(t testing.TB, classes, depth int) op.Kernel {
 	for i := range classes {
 		k.labels.Ints = append(k.labels.Ints, int64(i))
 	}
+	voted := classes
+	if classes == 2 {
+		voted = 1
+	}
 	for range 100 {
 		root := len(e.nodes)
 		e.roots = append(e.roots, root)
@@ -27,7 +31,7 @@ func forestClassifier(t testing.TB, classes, depth int) op.Kernel {
 			n := node{mode: leq, feature: r.IntN(20), value: r.NormFloat64() / 2, yes: root + 2*i + 1, no: root + 2*i + 2}
 			if i >= 1<<depth-1 {
 				n = node{mode: leaf}
-				for c := range classes - classes/2%2 {
+				for c := range voted {
 					n.votes = append(n.votes, vote{int32(c), float64(r.Float32()) / 100})
 				}
 			}

@@ -21,9 +21,10 @@ type wide struct {
 
 // forest is an ensemble prepared for walking in precision A.
 type forest[A real] struct {
-	ordering []slot[A] // slots 1, 2, …
-	sets     []slot[A] // the slots after those
-	features int       // that a row must have
+	features []int32  // of the ordering tests, by slot; that of slot 0 means nothing
+	nan      []uint64 // the keys for NaN, likewise
+	sets     []set[A] // the slots after those
+	columns  int      // that a row must have
 
 	narrow []uint64 // nodes of all trees; nil when wide ones are needed
 	wide   []wide
@@ -36,16 +37,16 @@ type forest[A real] struct {
 }
 
 // slots is the number of keys of a row.
-func (f *forest[A]) slots() int { return 1 + len(f.ordering) + len(f.sets) }
+func (f *forest[A]) slots() int { return len(f.features) + len(f.sets) }
 
 // pack prepares an ensemble that has passed its check.
 func pack[A real](e *ensemble) (*forest[A], error) {
 	p := &packer[A]{
 		e:     e,
-		table: slotTable[A]{known: map[orderSlot]int32{}, values: map[valueSlot[A]]int32{}},
+		table: newSlotTable[A](),
 		votes: planVotes[A](e),
 	}
-	f := &forest[A]{trees: len(e.roots), features: e.lastFeature() + 1, agg: e.agg, targets: e.targets}
+	f := &forest[A]{trees: len(e.roots), columns: e.lastFeature() + 1, agg: e.agg, targets: e.targets}
 	for _, r := range e.roots {
 		f.roots = append(f.roots, int32(len(p.out)))
 		if err := p.tree(r); err != nil {
@@ -56,8 +57,8 @@ func pack[A real](e *ensemble) (*forest[A], error) {
 		f.roots = append(f.roots, int32(len(p.out)))
 		p.out = append(p.out, wide{})
 	}
-	f.ordering, f.sets, f.votes = p.table.ordering, p.table.sets, p.votes
-	p.numberSets()
+	p.numberSlots()
+	f.features, f.nan, f.sets, f.votes = p.table.features, p.table.nan, p.table.sets, p.votes
 	if f.narrow = narrow[A](p.out, f.slots()); f.narrow == nil {
 		f.wide = p.out
 	}
@@ -106,11 +107,16 @@ func (p *packer[A]) tree(root int) error {
 	return nil
 }
 
-// numberSets gives the slots of sets their final numbers.
-func (p *packer[A]) numberSets() {
+// numberSlots gives slots their final numbers: ordering tests by feature, so
+// that a row is read from front to back, then sets.
+func (p *packer[A]) numberSlots() {
+	number := p.table.sort()
 	for i := range p.out {
-		if s := &p.out[i].slot; *s >= setSlots {
-			*s += uint32(1+len(p.table.ordering)) - setSlots
+		s := &p.out[i].slot
+		if *s >= setSlots {
+			*s += uint32(len(number)) - setSlots
+		} else {
+			*s = number[*s]
 		}
 	}
 }

@@ -66,8 +66,8 @@ func converted[S float32 | int32 | int64](c *op.Context, src []S) []float64 {
 
 // checkColumns refuses rows that are too short for the trees.
 func (f *forest[A]) checkColumns(columns int) error {
-	if columns < f.features {
-		return op.Errorf("rows have %d features, and the trees look at feature %d", columns, f.features-1)
+	if columns < f.columns {
+		return op.Errorf("rows have %d features, and the trees look at feature %d", columns, f.columns-1)
 	}
 	return nil
 }

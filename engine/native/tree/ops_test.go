@@ -8,6 +8,7 @@ import (
 
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/engine/native/op/optest"
+	"github.com/greenlight-dev/greenlight/onnx"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
 
@@ -185,7 +186,7 @@ func TestChainsOfEqualitiesMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.sets) != 1 || !slices.Equal(f.sets[0].set, []float32{1, 3, 7}) {
+	if len(f.sets) != 1 || !slices.Equal(f.sets[0].members, []float32{1, 3, 7}) {
 		t.Errorf("sets %v, want one of 1, 3, 7", f.sets)
 	}
 	var w walker[float32]
@@ -208,6 +209,7 @@ func TestRefusedModels(t *testing.T) {
 		"unequal lists":    {attrs{"nodes_values": []float64{1}}, "nodes_values has 1 entries"},
 		"unknown mode":     {attrs{"nodes_modes": []string{"BRANCH_LEQ", "LEAF", "BRANCH_UP"}}, "node 2 of tree 0 has the unknown mode"},
 		"negative feature": {attrs{"nodes_featureids": []int{-1, 0, 0}}, "node 0 of tree 0 tests feature -1"},
+		"huge id":          {attrs{"nodes_falsenodeids": []int{math.MaxInt, 0, 0}}, "which the tree does not both have"},
 		"unknown leaf":     {attrs{"target_nodeids": []int{1, 5}}, "node 5 of tree 0"},
 		"unknown tree":     {attrs{"target_treeids": []int{0, 3}}, "tree 3"},
 		"unknown target":   {attrs{"target_ids": []int{0, 4}}, "is 4"},
@@ -279,4 +281,47 @@ func TestRowsThatDoNotFit(t *testing.T) {
 	if n := optest.Run(t, Ops(), y, tensor.New(tensor.Float32, 0, 4)); n.Out(0).Len() != 0 || n.Out(1).Dim(1) != 2 {
 		t.Errorf("no rows gave %v", n.Out(0))
 	}
+}
+
+func attributesOf(a attrs) []*onnx.Attribute {
+	plain := []op.Def{{Build: op.Simple(func(*op.Context) error { return nil })}}
+	n, err := optest.Build(plain, optest.Call{Attrs: a})
+	if err != nil {
+		panic(err)
+	}
+	return n.Node.Attrs
+}
+
+// given makes operators take these attributes where a node has none.
+func given(defs []op.Def, a attrs) []op.Def {
+	full := attributesOf(a)
+	out := slices.Clone(defs)
+	for i, d := range defs {
+		out[i].Infer = nil
+		out[i].Build = func(n *op.Node) (op.Kernel, error) {
+			for _, at := range full {
+				if n.Attr(at.Name) == nil {
+					n.Attrs = append(n.Attrs, at)
+				}
+			}
+			return d.Build(n)
+		}
+	}
+	return out
+}
+
+func TestAnyInputGivesAResultOrAnError(t *testing.T) {
+	more := map[string][]any{
+		"post_transform": {"LOGISTIC", "PROBIT"}, "n_targets": {1, 2, 0}, "target_ids": {[]int{0, 1}}, "class_ids": {[]int{1, 1}, []int{0, 1}},
+		"nodes_values": {[]float64{math.NaN(), 0, 0}, []float64{math.Inf(1), 1, 1}}, "nodes_featureids": {[]int{2, 0, 0}}, "base_values": {[]float64{1}, []float64{1, 2}},
+		"nodes_modes": {[]string{"BRANCH_EQ", "LEAF", "LEAF"}, []string{"LEAF", "LEAF", "LEAF"}}, "nodes_truenodeids": {[]int{2, 2, 2}, []int{0, 0, 0}},
+	}
+	optest.Monkey(t, given(Ops()[:2], stumpClassifier([]float64{1, -2}, []int{0, 0}, attrs{
+		"target_treeids": []int{0, 0}, "target_nodeids": []int{1, 2}, "target_ids": []int{0, 0}, "target_weights": []float64{1, 2},
+	})), more)
+	optest.Monkey(t, given(Ops()[2:], attrs{
+		"n_targets": 1, "tree_roots": []int{0}, "nodes_modes": tensor.From([]uint8{0}, 1), "nodes_featureids": []int{0},
+		"nodes_splits": tensor.From([]float32{1}, 1), "nodes_truenodeids": []int{0}, "nodes_trueleafs": []int{1},
+		"nodes_falsenodeids": []int{1}, "nodes_falseleafs": []int{1}, "leaf_targetids": []int{0, 0}, "leaf_weights": tensor.From([]float32{1, 2}, 2),
+	}), map[string][]any{"nodes_featureids": {[]int{1}, []int{-1}}, "post_transform": {1, 3, 9}, "aggregate_function": {0, 2, 3}, "nodes_trueleafs": {[]int{0}}, "tree_roots": {[]int{0, 0}, []int{}}})
 }

@@ -6,8 +6,8 @@ const blockRows = 64
 
 // walker is what a run needs besides the forest; kept from run to run.
 type walker[A real] struct {
-	keys   []uint64        // of one row
-	packed [][lanes]uint64 // of a block's rows, eight side by side
+	keys   []uint64 // of one row
+	packed []uint64 // of a block's rows, eight side by side
 	score  []A
 	has    []bool
 	// leaves are the words of the leaves that the rows of a block reached in
@@ -22,8 +22,8 @@ func (w *walker[A]) grow(f *forest[A], n int) {
 	if slots := f.slots(); len(w.keys) < slots {
 		w.keys = make([]uint64, slots)
 	}
-	if need := n / lanes * f.slots(); len(w.packed) < need {
-		w.packed = make([][lanes]uint64, need)
+	if need := n / lanes * lanes * f.slots(); len(w.packed) < need {
+		w.packed = make([]uint64, need)
 	}
 	if need := n * f.targets; len(w.score) < need {
 		w.score, w.has = make([]A, need), make([]bool, need)
@@ -45,7 +45,7 @@ func (f *forest[A]) block(w *walker[A], x []A, n, columns int) tally[A] {
 
 // walkRow walks eight trees at a time for one row.
 func (f *forest[A]) walkRow(w *walker[A], t tally[A], row []A) {
-	f.keys(w.keys, row)
+	f.keys(w.keys, 1, row)
 	for first := 0; first < f.trees; first += lanes {
 		roots := (*[lanes]int32)(f.roots[first:])
 		if f.narrow != nil {
@@ -60,9 +60,9 @@ func (f *forest[A]) walkRow(w *walker[A], t tally[A], row []A) {
 // walkGroups walks eight rows at a time, through eight trees before it adds
 // up what they gave.
 func (f *forest[A]) walkGroups(w *walker[A], t tally[A], x []A, groups, columns int) {
-	slots := f.slots()
-	for g := range groups {
-		f.keysOf8(w.packed[g*slots:(g+1)*slots], x[g*lanes*columns:], columns)
+	size := lanes * f.slots()
+	for i := range groups * lanes {
+		f.keys(w.packed[i/lanes*size+i%lanes:], lanes, x[i*columns:(i+1)*columns])
 	}
 	for first := 0; groups > 0 && first < f.trees; first += lanes {
 		n := min(lanes, f.trees-first)
@@ -80,10 +80,10 @@ func (f *forest[A]) walkGroups(w *walker[A], t tally[A], x []A, groups, columns 
 
 // walkTree walks the i-th of eight trees for all groups of rows.
 func (f *forest[A]) walkTree(w *walker[A], i int, root int32, groups int) {
-	slots := f.slots()
+	size := lanes * f.slots()
 	for g := range groups {
 		leaves := (*[lanes]uint64)(w.leaves[i][g*lanes:])
-		keys := w.packed[g*slots : (g+1)*slots]
+		keys := w.packed[g*size : (g+1)*size]
 		if f.narrow != nil {
 			walkRows(leaves, f.narrow, root, keys)
 		} else {

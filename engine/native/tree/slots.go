@@ -26,12 +26,12 @@ const (
 // real is the precision of thresholds and weights.
 type real interface{ float32 | float64 }
 
-// slot tells how a key is made.
-type slot[A real] struct {
+// set is the slot of an equality or membership test.
+type set[A real] struct {
 	feature int32
 	nan     uint64 // the key for NaN
-	inverse bool   // of an equality test: members go to "no"
-	set     []A    // members of an equality or membership test, ascending; nil for an ordering test
+	inverse bool   // members go to "no"
+	members []A    // ascending
 }
 
 // order maps a number other than NaN to a key of the same order, which is
@@ -43,18 +43,18 @@ func order[A real](x A) uint64 {
 	}
 	switch v := any(x).(type) {
 	case float32:
-		return uint64(order32(v)) << 32
+		return uint64(order32(math.Float32bits(v))) << 32
 	case float64:
-		b := math.Float64bits(v)
-		return b ^ (uint64(int64(b)>>63) | 1<<63)
+		return order64(math.Float64bits(v))
 	}
 	return never
 }
 
-func order32(v float32) uint32 {
-	b := math.Float32bits(v)
-	return b ^ (uint32(int32(b)>>31) | 1<<31)
-}
+// order32 and order64 turn the bits of a number into one of the same order:
+// those of a negative number are inverted, others get the highest bit.
+func order32(b uint32) uint32 { return b ^ (uint32(int32(b)>>31) | 1<<31) }
+
+func order64(b uint64) uint64 { return b ^ (uint64(int64(b)>>63) | 1<<63) }
 
 // payloadShift is where the content of a word starts: single precision uses
 // the upper half.
@@ -66,50 +66,61 @@ func payloadShift[A real]() int {
 	return 0
 }
 
-// keys writes the keys of one row.
-func (f *forest[A]) keys(dst []uint64, row []A) {
+// keys writes the keys of one row, one for each slot, stride apart.
+func (f *forest[A]) keys(dst []uint64, stride int, row []A) {
 	dst[0] = never
-	dst = dst[1:]
-	for i := range f.ordering {
-		s := &f.ordering[i]
-		dst[i] = s.order(row[s.feature])
+	switch row := any(row).(type) {
+	case []float32:
+		orderKeys32(dst, stride, f.features, f.nan, row)
+	case []float64:
+		orderKeys64(dst, stride, f.features, f.nan, row)
 	}
-	dst = dst[len(f.ordering):]
+	at := len(f.features) * stride
 	for i := range f.sets {
 		s := &f.sets[i]
-		dst[i] = s.test(row[s.feature])
+		dst[at] = s.test(row[s.feature])
+		at += stride
 	}
 }
 
-// keysOf8 writes the keys of eight rows side by side.
-func (f *forest[A]) keysOf8(dst [][lanes]uint64, x []A, columns int) {
-	for lane := range lanes {
-		row := x[lane*columns : (lane+1)*columns]
-		dst[0][lane] = never
-		for i := range f.ordering {
-			s := &f.ordering[i]
-			dst[1+i][lane] = s.order(row[s.feature])
+// orderKeys32 and orderKeys64 write the keys of slots 1, 2, … of one row.
+func orderKeys32(dst []uint64, stride int, features []int32, nan []uint64, row []float32) {
+	nan = nan[:len(features)]
+	for i, f := range features[1:] {
+		i++
+		b := math.Float32bits(row[f])
+		switch {
+		case b&^(1<<31) > 0x7f800000:
+			dst[i*stride] = nan[i]
+			continue
+		case b == 1<<31:
+			b = 0
 		}
-		rest := dst[1+len(f.ordering):]
-		for i := range f.sets {
-			s := &f.sets[i]
-			rest[i][lane] = s.test(row[s.feature])
-		}
+		dst[i*stride] = uint64(order32(b)) << 32
 	}
 }
 
-func (s *slot[A]) order(x A) uint64 {
+func orderKeys64(dst []uint64, stride int, features []int32, nan []uint64, row []float64) {
+	nan = nan[:len(features)]
+	for i, f := range features[1:] {
+		i++
+		b := math.Float64bits(row[f])
+		switch {
+		case b&^(1<<63) > 0x7ff<<52:
+			dst[i*stride] = nan[i]
+			continue
+		case b == 1<<63:
+			b = 0
+		}
+		dst[i*stride] = order64(b)
+	}
+}
+
+func (s *set[A]) test(x A) uint64 {
 	if x != x {
 		return s.nan
 	}
-	return order(x)
-}
-
-func (s *slot[A]) test(x A) uint64 {
-	if x != x {
-		return s.nan
-	}
-	_, found := slices.BinarySearch(s.set, x)
+	_, found := slices.BinarySearch(s.members, x)
 	if found == s.inverse {
 		return always
 	}
@@ -118,10 +129,33 @@ func (s *slot[A]) test(x A) uint64 {
 
 // slotTable gives each kind of test its slot.
 type slotTable[A real] struct {
-	ordering []slot[A]
-	sets     []slot[A]
+	features []int32  // of the ordering tests' slots, which come first
+	nan      []uint64 // and their keys for NaN
+	sets     []set[A]
 	known    map[orderSlot]int32
 	values   map[valueSlot[A]]int32
+}
+
+func newSlotTable[A real]() slotTable[A] {
+	return slotTable[A]{
+		features: []int32{0}, nan: []uint64{never},
+		known: map[orderSlot]int32{}, values: map[valueSlot[A]]int32{},
+	}
+}
+
+// sort puts the slots of ordering tests in the order of their features and
+// tells the new number of each.
+func (t *slotTable[A]) sort() []uint32 {
+	order := make([]int, len(t.features))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order[1:], func(a, b int) int { return cmp.Compare(t.features[a], t.features[b]) })
+	features, nan, number := slices.Clone(t.features), slices.Clone(t.nan), make([]uint32, len(order))
+	for to, from := range order {
+		t.features[to], t.nan[to], number[from] = features[from], nan[from], uint32(to)
+	}
+	return number
 }
 
 type orderSlot struct {
@@ -167,7 +201,7 @@ func (t *slotTable[A]) pack(n *node) test {
 	case eq, neq:
 		return test{slot: t.value(n, nan, v), key: 1 << 32}
 	}
-	return test{slot: t.set(n, nan), key: 1 << 32}
+	return test{slot: t.membership(n, nan), key: 1 << 32}
 }
 
 // step is the least difference between the keys of two numbers: the key of x
@@ -179,8 +213,8 @@ func (t *slotTable[A]) order(feature int, nan uint64) int32 {
 	if at, ok := t.known[id]; ok {
 		return at
 	}
-	t.ordering = append(t.ordering, slot[A]{feature: int32(feature), nan: nan})
-	at := int32(len(t.ordering))
+	at := int32(len(t.features))
+	t.features, t.nan = append(t.features, int32(feature)), append(t.nan, nan)
 	t.known[id] = at
 	return at
 }
@@ -190,23 +224,23 @@ func (t *slotTable[A]) value(n *node, nan uint64, v A) int32 {
 	if at, ok := t.values[id]; ok {
 		return at
 	}
-	at := t.addSet(slot[A]{feature: int32(n.feature), nan: nan, inverse: n.mode == neq, set: []A{v}})
+	at := t.addSet(set[A]{feature: int32(n.feature), nan: nan, inverse: n.mode == neq, members: []A{v}})
 	t.values[id] = at
 	return at
 }
 
-func (t *slotTable[A]) set(n *node, nan uint64) int32 {
-	set := make([]A, 0, len(n.set))
+func (t *slotTable[A]) membership(n *node, nan uint64) int32 {
+	members := make([]A, 0, len(n.set))
 	for _, v := range n.set {
 		if v == v {
-			set = append(set, A(v))
+			members = append(members, A(v))
 		}
 	}
-	slices.SortFunc(set, cmp.Compare[A])
-	return t.addSet(slot[A]{feature: int32(n.feature), nan: nan, set: set})
+	slices.SortFunc(members, cmp.Compare[A])
+	return t.addSet(set[A]{feature: int32(n.feature), nan: nan, members: members})
 }
 
-func (t *slotTable[A]) addSet(s slot[A]) int32 {
+func (t *slotTable[A]) addSet(s set[A]) int32 {
 	t.sets = append(t.sets, s)
 	return setSlots + int32(len(t.sets)) - 1
 }

@@ -56,34 +56,34 @@ func walkTrees(leaves *[lanes]uint64, nodes []uint64, roots *[lanes]int32, keys 
 
 // walkRows walks one tree for eight rows, whose keys lie side by side: those
 // of slot s from 8s on.
-func walkRows(leaves *[lanes]uint64, nodes []uint64, root int32, keys [][lanes]uint64) {
+func walkRows(leaves *[lanes]uint64, nodes []uint64, root int32, keys []uint64) {
 	a := uint64(root)
 	b, c, d, e, f, g, h := a, a, a, a, a, a, a
 	for {
 		w := nodes[a]
 		slots := w
-		a = next(a, w, keys[uint16(w)][0])
+		a = next(a, w, keys[w&0xffff*lanes])
 		w = nodes[b]
 		slots |= w
-		b = next(b, w, keys[uint16(w)][1])
+		b = next(b, w, keys[w&0xffff*lanes+1])
 		w = nodes[c]
 		slots |= w
-		c = next(c, w, keys[uint16(w)][2])
+		c = next(c, w, keys[w&0xffff*lanes+2])
 		w = nodes[d]
 		slots |= w
-		d = next(d, w, keys[uint16(w)][3])
+		d = next(d, w, keys[w&0xffff*lanes+3])
 		w = nodes[e]
 		slots |= w
-		e = next(e, w, keys[uint16(w)][4])
+		e = next(e, w, keys[w&0xffff*lanes+4])
 		w = nodes[f]
 		slots |= w
-		f = next(f, w, keys[uint16(w)][5])
+		f = next(f, w, keys[w&0xffff*lanes+5])
 		w = nodes[g]
 		slots |= w
-		g = next(g, w, keys[uint16(w)][6])
+		g = next(g, w, keys[w&0xffff*lanes+6])
 		w = nodes[h]
 		slots |= w
-		h = next(h, w, keys[uint16(w)][7])
+		h = next(h, w, keys[w&0xffff*lanes+7])
 		if uint16(slots) == 0 {
 			break
 		}
@@ -108,14 +108,14 @@ func walkTreesWide(leaves *[lanes]uint64, nodes []wide, roots *[lanes]int32, key
 }
 
 // walkRowsWide is walkRows over wide nodes.
-func walkRowsWide(leaves *[lanes]uint64, nodes []wide, root int32, keys [][lanes]uint64) {
+func walkRowsWide(leaves *[lanes]uint64, nodes []wide, root int32, keys []uint64) {
 	at := [lanes]int32{root, root, root, root, root, root, root, root}
 	for moving := uint32(1); moving != 0; {
 		moving = 0
 		for i := range at {
 			n := &nodes[at[i]]
 			moving |= n.slot
-			at[i] = n.next(at[i], keys[n.slot][i])
+			at[i] = n.next(at[i], keys[int(n.slot)*lanes+i])
 		}
 	}
 	for i := range at {

@@ -139,3 +139,24 @@ func TestImageDecoderRefusesAndForgives(t *testing.T) {
 		t.Errorf("error %q", e)
 	}
 }
+
+func FuzzImageDecoder(f *testing.F) {
+	for _, s := range []string{"P1 3 1 101", "P3 1 1 255 1 2 3", "P6 1 1 255 abc", "P4 9 1 ab", "BM", "II*\x00", "RIFF    WEBPVP8 "} {
+		f.Add([]byte(s))
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, checkers(), nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n, err := optest.Build(defs, optest.Call{Op: "ImageDecoder"}, tensor.From(data, len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Context.MaxBytes = 1 << 20
+		if n.Run() == nil && (n.Out(0) == nil || n.Out(0).Rank() != 3) {
+			t.Errorf("decoded to %v", n.Out(0))
+		}
+	})
+}

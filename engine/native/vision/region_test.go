@@ -191,5 +191,28 @@ func TestOddInputsAreErrors(t *testing.T) {
 		"strides": {[]int{1}, []int{2, 1}, []int{0, 0}}, "pads": {[]int{0, 1}, []int{1, 0, 1, 0}, []int{-9, 0, 0, 0}},
 		"dilations": {[]int{1, 2}, []int{1}}, "group": {1, 2, 0}, "offset_group": {1, 2},
 		"scales": {[]float64{1, 2}, []float64{0.5}, []float64{1, 1, 2, 0.5}},
-	})
+	}, spoilable()...)
+}
+
+// spoilable has a working call of every operator that is picky about shapes.
+func spoilable() []optest.Seed {
+	seed := func(call optest.Call, in ...tensor.Value) optest.Seed { return optest.Seed{Call: call, In: in} }
+	image := ramp(0, 1, 2, 4, 4)
+	linear, cubic := optest.Attrs{"mode": "linear"}, optest.Attrs{"mode": "cubic"}
+	return []optest.Seed{
+		seed(optest.Call{Op: "Resize"}, image, vec(0, 0, 0.1, 0.1, 1, 1, 0.9, 1.2), vec(1, 1, 0.5, 2)),
+		seed(optest.Call{Op: "Resize", Attrs: linear}, image, vec(0, 0, 0.1, 0.1, 1, 1, 0.9, 1.2), nil, ints(1, 2, 3, 9)),
+		seed(optest.Call{Op: "Resize", Attrs: cubic}, image, vec(0, 0, 0.1, 0.1, 1, 1, 0.9, 1.2), vec(1, 1, 0.5, 2)),
+		seed(optest.Call{Op: "Upsample", Opset: 9}, image, vec(1, 1, 2, 2)),
+		seed(optest.Call{Op: "GridSample", Attrs: linear}, image, ramp(-2, 1, 2, 2, 2)),
+		seed(optest.Call{Op: "GridSample", Attrs: cubic}, image, ramp(-2, 1, 2, 2, 2)),
+		seed(optest.Call{Op: "AffineGrid"}, ramp(0, 1, 2, 3), ints(1, 1, 2, 2)),
+		seed(optest.Call{Op: "RoiAlign"}, image, f32([]int{2, 4}, 0, 0, 3, 3, 1, 1, 2.5, 3.5), ints(0, 0)),
+		seed(optest.Call{Op: "MaxRoiPool", Attrs: optest.Attrs{"pooled_shape": []int{2, 2}}}, image, f32([]int{1, 5}, 0, 0, 0, 3, 3)),
+		seed(optest.Call{Op: "MaxUnpool", Attrs: optest.Attrs{"kernel_shape": []int{2}, "strides": []int{2}}},
+			f32([]int{1, 1, 2}, 5, 6), tensor.From([]int64{1, 2}, 1, 1, 2), ints(1, 1, 5)),
+		seed(optest.Call{Op: "NonMaxSuppression"}, ramp(0, 1, 3, 4), ramp(0, 1, 2, 3), ints(2), vec(0.5), vec(0)),
+		seed(optest.Call{Op: "DeformConv"}, ramp(0, 1, 1, 3, 3), ramp(0, 1, 1, 2, 2), ramp(0, 1, 8, 2, 2), vec(1), ramp(0, 1, 4, 2, 2)),
+		seed(optest.Call{Op: "Col2Im"}, ramp(1, 1, 4, 4), ints(3, 3), ints(2, 2)),
+	}
 }

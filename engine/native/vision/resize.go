@@ -220,7 +220,10 @@ func (k *resize) planRoi(c *op.Context, s *resizeState, rank int) error {
 	if k.coordinates != "tf_crop_and_resize" {
 		return nil
 	}
-	roi := op.Float32s(c, 0, c.T(k.roi))
+	var roi []float32
+	if t := c.T(k.roi); t != nil {
+		roi = op.Float32s(c, 0, t)
+	}
 	if len(roi) != 2*len(s.axes) {
 		return op.Errorf("roi has %d elements, want %d", len(roi), 2*len(s.axes))
 	}
@@ -276,7 +279,9 @@ func (k *resize) changes(s *resizeState, axis, in int) bool {
 // elements; outside tells that the extrapolation value stands there.
 func (k *resize) coordinate(s *resizeState, axis, in, i int) (x float64, outside bool) {
 	pos, n, scale := float64(i), float64(in), s.scale[axis]
-	width := n * scale // not always whole
+	// The width may be fractional when scales are given, as in the
+	// specification's examples; some runtimes take the whole width instead.
+	width := n * scale
 	switch k.coordinates {
 	case "align_corners":
 		if width == 1 {

@@ -9,7 +9,7 @@ import (
 )
 
 // maxRoiSamples bounds the samples of one region that RoiAlign takes.
-const maxRoiSamples = 1 << 24
+const maxRoiSamples = 1 << 20
 
 // roiAlign is RoiAlign: X [N, C, H, W] is sampled on a grid in each region
 // [x1, y1, x2, y2], and the samples of each bin are averaged, or their
@@ -82,9 +82,6 @@ func alignRegions[T numeric.Float](k *roiAlign, c *op.Context, out, x, rois, bat
 	s.batch = op.AppendInts(s.batch[:0], batch)
 	channels, plane, bins := x.Dim(1), x.Dim(2)*x.Dim(3), k.height*k.width
 	for r, n := range s.batch {
-		if err := c.Ctx.Err(); err != nil {
-			return err
-		}
 		if n < 0 || n >= x.Dim(0) {
 			return op.Errorf("region %d is of image %d, the batch has %d", r, n, x.Dim(0))
 		}
@@ -95,6 +92,9 @@ func alignRegions[T numeric.Float](k *roiAlign, c *op.Context, out, x, rois, bat
 		}
 		each := len(s.samples) / bins
 		for ch := range channels {
+			if err := c.Ctx.Err(); err != nil {
+				return err
+			}
 			values := src[(n*channels+ch)*plane:][:plane]
 			to := dst[(r*channels+ch)*bins:][:bins]
 			for b := range to {
@@ -122,7 +122,9 @@ func (k *roiAlign) sample(s *roiState, region [4]float64, h, w int) error {
 	if !(gridW*gridH*float64(k.width*k.height) <= maxRoiSamples) {
 		return op.Errorf("%v is too large to sample", region)
 	}
-	s.samples = s.samples[:0]
+	if s.samples = s.samples[:0]; gridW == 0 || gridH == 0 {
+		return nil
+	}
 	for b := range k.height * k.width {
 		for iy := range int(gridH) {
 			y := top + (float64(b/k.width)+(float64(iy)+0.5)/gridH)*binH

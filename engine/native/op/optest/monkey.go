@@ -2,8 +2,10 @@ package optest
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/greenlight-dev/greenlight/engine/native/numeric"
@@ -11,60 +13,118 @@ import (
 	"github.com/greenlight-dev/greenlight/tensor"
 )
 
+// Seed is a call that works, for Monkey to spoil.
+type Seed struct {
+	Call Call
+	In   []tensor.Value
+}
+
 // Monkey calls every operator of defs many times with inputs of odd shapes
-// and values, and with attributes drawn from the candidates given by name.
-// Each call must give output 0 or an error; a panic fails the test.
-func Monkey(t *testing.T, defs []op.Def, candidates map[string][]any) {
+// and values, and with attributes drawn from the candidates given by name; and
+// it calls each seed many times with something in it spoiled. Each call must
+// give output 0 or an error; a panic fails the test.
+func Monkey(t *testing.T, defs []op.Def, candidates map[string][]any, seeds ...Seed) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(3, 5))
+	m := monkey{t, rand.New(rand.NewPCG(3, 5)), candidates}
 	for _, d := range defs {
-		served := 0
-		for range 1500 {
-			if ok := monkeyCall(t, r, d, candidates); ok {
-				served++
-			}
+		for range 500 {
+			m.call([]op.Def{d}, m.invent(d))
 		}
-		t.Logf("%s: %d of 1500 calls gave a result", d.Name, served)
+	}
+	for _, s := range seeds {
+		for range 500 {
+			m.call(defs, m.spoil(s))
+		}
 	}
 }
 
-func monkeyCall(t *testing.T, r *rand.Rand, d op.Def, candidates map[string][]any) bool {
-	call := Call{Domain: d.Domain, Op: d.Name, Attrs: Attrs{}, Outputs: 1 + r.IntN(3), Const: r.IntN(3) == 0}
-	call.Opset = max(d.Since, 7) + r.IntN(28-max(d.Since, 7)+1)
-	for name, values := range candidates {
-		if r.IntN(3) > 0 {
-			call.Attrs[name] = values[r.IntN(len(values))]
+type monkey struct {
+	t          *testing.T
+	r          *rand.Rand
+	candidates map[string][]any
+}
+
+// invent makes up a call of d.
+func (m monkey) invent(d op.Def) Seed {
+	s := Seed{Call: Call{Domain: d.Domain, Op: d.Name, Attrs: Attrs{}, Outputs: 1 + m.r.IntN(3)}}
+	s.Call.Opset = max(d.Since, 7) + m.r.IntN(28-max(d.Since, 7)+1)
+	for _, name := range slices.Sorted(maps.Keys(m.candidates)) {
+		m.setAttr(&s.Call, name, 3)
+	}
+	shape := oddShape(m.r)
+	for i := range m.r.IntN(6) {
+		if m.r.IntN(3) == 0 {
+			shape = oddShape(m.r)
+		}
+		dtype := tensor.Float32
+		if len(d.Types) > 0 {
+			if set := d.Types[min(i, len(d.Types)-1)]; len(set) > 0 {
+				dtype = set[m.r.IntN(len(set))]
+			}
+		}
+		s.In = append(s.In, oddTensor(m.r, dtype, shape))
+	}
+	return s
+}
+
+// setAttr gives the call a candidate for the attribute, but once in n times.
+func (m monkey) setAttr(c *Call, name string, n int) {
+	if values := m.candidates[name]; m.r.IntN(n) > 0 {
+		c.Attrs[name] = values[m.r.IntN(len(values))]
+	}
+}
+
+// spoil changes one or two things about a call.
+func (m monkey) spoil(s Seed) Seed {
+	attrs := Attrs{}
+	maps.Copy(attrs, s.Call.Attrs)
+	s.Call.Attrs, s.In = attrs, slices.Clone(s.In)
+	for range 1 + m.r.IntN(2) {
+		i := m.r.IntN(len(s.In))
+		x, ok := s.In[i].(*tensor.Tensor)
+		switch pick := m.r.IntN(6); {
+		case pick == 0 || !ok:
+			s.In[i] = nil
+		case pick == 1:
+			s.In[i] = oddTensor(m.r, x.DType(), oddShape(m.r))
+		case pick == 2 && len(m.candidates) > 0:
+			names := slices.Sorted(maps.Keys(m.candidates))
+			m.setAttr(&s.Call, names[m.r.IntN(len(names))], 100)
+		case op.Numbers.Has(x.DType()):
+			s.In[i] = sprinkle(m.r, x)
 		}
 	}
-	shape := oddShape(r)
-	var in []tensor.Value
-	for i := range r.IntN(6) {
-		if i > 0 && r.IntN(5) == 0 {
-			in = append(in, nil)
-			continue
-		}
-		if r.IntN(3) == 0 {
-			shape = oddShape(r)
-		}
-		in = append(in, oddTensor(r, d, i, shape))
-	}
+	return s
+}
+
+func (m monkey) call(defs []op.Def, s Seed) {
+	m.t.Helper()
+	s.Call.Const = m.r.IntN(3) == 0
 	defer func() {
 		if p := recover(); p != nil {
-			t.Errorf("%s at opset %d with %v on %s: panic: %v", d.Name, call.Opset, call.Attrs, describe(in), p)
+			m.t.Errorf("%s at opset %d with %v on %s: panic: %v", s.Call.Op, s.Call.Opset, s.Call.Attrs, describe(s.In), p)
 		}
 	}()
-	n, err := Build([]op.Def{d}, call, in...)
+	n, err := Build(defs, s.Call, s.In...)
 	if err != nil {
-		return false
+		return
 	}
 	n.Context.MaxBytes = 1 << 20
-	if n.Run() != nil {
-		return false
+	if n.Run() == nil && n.Context.Out[0] == nil {
+		m.t.Errorf("%s at opset %d with %v on %s: no output", s.Call.Op, s.Call.Opset, s.Call.Attrs, describe(s.In))
 	}
-	if n.Context.Out[0] == nil {
-		t.Errorf("%s at opset %d with %v on %s: no output", d.Name, call.Opset, call.Attrs, describe(in))
+}
+
+// sprinkle puts odd values into a copy of x.
+func sprinkle(r *rand.Rand, x *tensor.Tensor) *tensor.Tensor {
+	odd, v := oddTensor(r, x.DType(), x.Shape()), x.Clone()
+	size := x.DType().Size()
+	for i := range x.Len() {
+		if r.IntN(4) == 0 {
+			copy(v.Bytes()[i*size:(i+1)*size], odd.Bytes()[i*size:])
+		}
 	}
-	return true
+	return v
 }
 
 func describe(in []tensor.Value) string {
@@ -90,15 +150,8 @@ func oddShape(r *rand.Rand) []int {
 	return shape
 }
 
-// oddTensor has the element type that the operator takes for input i, most of
-// the time, and values of which some are far from reasonable.
-func oddTensor(r *rand.Rand, d op.Def, i int, shape []int) *tensor.Tensor {
-	dtype := tensor.Float32
-	if len(d.Types) > 0 {
-		if set := d.Types[min(i, len(d.Types)-1)]; len(set) > 0 {
-			dtype = set[r.IntN(len(set))]
-		}
-	}
+// oddTensor has values of which some are far from reasonable.
+func oddTensor(r *rand.Rand, dtype tensor.DType, shape []int) *tensor.Tensor {
 	t := tensor.New(dtype, shape...)
 	if !op.Numbers.Has(dtype) {
 		return t

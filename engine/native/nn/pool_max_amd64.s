@@ -77,3 +77,22 @@ next:
 	DECQ DX
 	JNZ  row
 	RET
+
+// func maxFloatsAVX(dst, src *float32, n int)
+TEXT ·maxFloatsAVX(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	SHRQ $3, CX
+
+eight:
+	VMOVUPS (DI), Y0
+	VMOVUPS (SI), Y1
+	MAXNAN(Y0, Y1, Y2)
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	DECQ    CX
+	JNZ     eight
+	VZEROUPPER
+	RET

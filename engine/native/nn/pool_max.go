@@ -50,3 +50,10 @@ func (h *halves) runGeneric() {
 		}
 	}
 }
+
+func maxTail(dst, src []float32) {
+	src = src[:len(dst)]
+	for i, v := range src {
+		dst[i] = max(dst[i], v)
+	}
+}

@@ -1,5 +1,0 @@
-//go:build !amd64
-
-package nn
-
-func (h *halves) run() { h.runGeneric() }
