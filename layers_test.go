@@ -38,8 +38,10 @@ var rules = []rule{
 		never: func(_ folder, imported string) bool { return !standard(imported) },
 	},
 	{
-		why:  "pure packages take data and fs.FS as arguments: that is what makes them testable and fuzzable",
-		from: func(f folder) bool { return within(f.path, "tensor", "onnx", "modelserver/scan", "engine/native") && !isMain(f) },
+		why: "pure packages take data and fs.FS as arguments: that is what makes them testable and fuzzable",
+		from: func(f folder) bool {
+			return within(f.path, "tensor", "onnx", "modelserver/scan", "engine/native") && !isMain(f)
+		},
 		never: func(_ folder, imported string) bool {
 			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/")
 		},
