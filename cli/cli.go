@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,9 @@ func Run(ctx context.Context, args []string, env Env) int {
 	if err == nil {
 		return ExitOK
 	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = errors.New("interrupted")
+	}
 	fmt.Fprintln(env.Stderr, "greenlight:", err)
 	return exitCode(err)
 }
@@ -72,14 +76,16 @@ func newRoot(env Env) *cobra.Command {
 		Long: `Greenlight takes a trained model to production and keeps it there.
 
 A model is an ONNX file, as scikit-learn (skl2onnx), PyTorch (torch.onnx), Keras
-and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.`,
+and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.
+` + exitCodesHelp,
 		Example: `  greenlight serve model.onnx
   greenlight inspect model.onnx
   greenlight predict model.onnx rows.csv > predictions.csv`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -89,22 +95,46 @@ and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.`,
 	})
 	root.AddCommand(newServe(env), newPredict(env), newInspect(env), newProve(env), newVersion(env))
 	root.InitDefaultHelpCmd()
-	markUsage(root)
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				_, rest, _ := root.Find(args)
+				return knownCommand(root, rest)
+			}
+		}
+	}
 	return root
 }
 
-// markUsage makes wrong arguments of every command usage errors.
-func markUsage(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return &usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
-			}
+// knownCommand refuses what is left after the commands were found, with the
+// command that may have been meant.
+func knownCommand(root *cobra.Command, rest []string) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	hint := ""
+	if meant := root.SuggestionsFor(rest[0]); len(meant) > 0 {
+		hint = "; did you mean " + strings.Join(meant, " or ") + "?"
+	}
+	return &usageError{fmt.Errorf("unknown command %q%s; see greenlight --help", rest[0], hint)}
+}
+
+// takes checks the number of arguments, and names those that the command's
+// usage line lists when it is wrong.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= most {
 			return nil
 		}
-	}
-	for _, sub := range cmd.Commands() {
-		markUsage(sub)
+		_, want, _ := strings.Cut(cmd.Use, " ")
+		if want == "" {
+			want = "no arguments"
+		}
+		got := "nothing"
+		if len(args) > 0 {
+			got = fmt.Sprintf("%q", args)
+		}
+		return &usageError{fmt.Errorf("%s takes %s, got %s; see %s --help", cmd.Name(), want, got, cmd.CommandPath())}
 	}
 }
 

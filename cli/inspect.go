@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,7 +29,7 @@ func newInspect(env Env) *cobra.Command {
 		Example: `  greenlight inspect examples/penguins
   greenlight inspect model.onnx --json
   greenlight inspect model.onnx --sample | curl -s http://127.0.0.1:8080/predict --data-binary @-`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runInspect(cmd.Context(), env, o, args[0])
 		},
@@ -140,7 +141,7 @@ func (in *inspection) print(w io.Writer) error {
 	}
 	line("model", "%s (%s)", in.Name, in.Path)
 	line("size", "%s, sha256 %.12s…", sizeText(in.Bytes), in.SHA256)
-	line("made by", "%s, IR %d, opset %s", in.Producer, in.IR, joinCounts(in.Opsets, " "))
+	line("made by", "%s, IR %d, opset %s", cmp.Or(in.Producer, "an unnamed program"), in.IR, joinCounts(in.Opsets, " "))
 	line("engine", "%s", in.Engine)
 	line("proof", "%s", proofText(in.Proof))
 	line("task", "%s", in.Task)

@@ -1,16 +1,15 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/modelserver"
 )
 
 type predictOptions struct {
@@ -30,16 +29,17 @@ func newPredict(env Env) *cobra.Command {
 		Long: `Add predictions to a file of rows, CSV with a header or JSON lines, in order.
 
 FILE is read as CSV when it ends in .csv, as JSON lines when it ends in .jsonl,
-.ndjson or .json; "-" or none is standard input (say --format). The file may be
-larger than memory, and columns that the model does not know are kept.
+.ndjson or .json; "-" or none is standard input (say --format). It may be larger
+than memory. CSV may have columns that the model does not know: they are kept.
 
 A row that cannot be predicted ends the run with its line number, or goes to
---rejects FILE with the reason, and the run goes on.
+--rejects FILE with the reason, and the run goes on. The files of --output and
+--rejects appear when they are complete; --output may be FILE itself.
 ` + exitCodesHelp,
 		Example: `  greenlight predict model.onnx rows.csv > predictions.csv
   greenlight predict model.onnx rows.jsonl -o predictions.jsonl --rejects bad.jsonl
   cat rows.csv | greenlight predict model.onnx --format csv`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: takes(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runPredict(cmd.Context(), env, o, args)
 		},
@@ -49,20 +49,31 @@ A row that cannot be predicted ends the run with its line number, or goes to
 	f.StringVarP(&o.output, "output", "o", "", "file to write (default: standard output)")
 	f.StringVar(&o.rejects, "rejects", "", "file for rows that cannot be predicted")
 	f.IntVar(&o.batch, "batch", 256, "rows computed at a time")
-	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "batches computed at once")
+	f.IntVar(&o.workers, "workers", 0, "batches computed at once (default: one for each core)")
 	f.StringVar(&o.progress, "progress", "auto", "progress on standard error: auto, always or never")
 	return cmd
 }
+
+const maxWorkers = 1024
 
 func (o *predictOptions) check(file string) error {
 	if o.format == "" {
 		o.format = formatOf(file)
 	}
+	if o.workers == 0 {
+		o.workers = runtime.GOMAXPROCS(0)
+	}
 	switch {
+	case o.format == "":
+		return &usageError{fmt.Errorf("cannot tell the format of %s; say --format csv or --format jsonl", inputName(file))}
 	case o.format != "csv" && o.format != "jsonl":
-		return &usageError{fmt.Errorf("cannot tell the format of %q; say --format csv or --format jsonl", file)}
-	case o.batch < 1 || o.workers < 1:
-		return &usageError{fmt.Errorf("--batch and --workers want 1 or more")}
+		return &usageError{fmt.Errorf("--format wants csv or jsonl, not %q", o.format)}
+	case o.batch < 1 || o.batch > modelserver.MaxRows:
+		return &usageError{fmt.Errorf("--batch wants 1 to %d", modelserver.MaxRows)}
+	case o.workers < 1 || o.workers > maxWorkers:
+		return &usageError{fmt.Errorf("--workers wants 1 to %d", maxWorkers)}
+	case o.output != "" && o.output == o.rejects:
+		return &usageError{fmt.Errorf("--output and --rejects name the same file %s", o.output)}
 	case o.progress != "auto" && o.progress != "always" && o.progress != "never":
 		return &usageError{fmt.Errorf("--progress wants auto, always or never, not %q", o.progress)}
 	}
@@ -79,7 +90,7 @@ func formatOf(file string) string {
 	return ""
 }
 
-func runPredict(ctx context.Context, env Env, o predictOptions, args []string) (err error) {
+func runPredict(ctx context.Context, env Env, o predictOptions, args []string) error {
 	file := "-"
 	if len(args) > 1 {
 		file = args[1]
@@ -100,67 +111,13 @@ func runPredict(ctx context.Context, env Env, o predictOptions, args []string) (
 		return err
 	}
 	defer in.Close()
-	files := outputs{out: nopCloser{env.Stdout}}
-	defer func() { err = files.close(err) }()
-	if err := files.open(o); err != nil {
+	files, err := openOutputs(env, o)
+	if err != nil {
 		return err
 	}
-	job := &prediction{model: m, options: o, name: file, progress: newProgress(env.Stderr, o.progress, size)}
-	return job.run(ctx, in, files)
-}
-
-// openInput gives the rows and their size in bytes, 0 when not known.
-func openInput(env Env, file string) (io.ReadCloser, int64, error) {
-	if file == "-" {
-		return io.NopCloser(env.Stdin), 0, nil
+	job := &prediction{
+		model: m, options: o, name: inputName(file), progress: newProgress(env.Stderr, o.progress, size),
+		out: bufio.NewWriterSize(files.out, 1<<16), rejects: bufio.NewWriter(files.rejects),
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, 0, greenlight.WithCode(greenlight.CodeNotFound, err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
+	return files.close(job.run(ctx, in))
 }
-
-// outputs are the files that predict writes.
-type outputs struct {
-	out     io.WriteCloser
-	rejects io.WriteCloser // nil: a bad row ends the run
-}
-
-func (f *outputs) open(o predictOptions) error {
-	for _, target := range []struct {
-		path string
-		w    *io.WriteCloser
-	}{{o.output, &f.out}, {o.rejects, &f.rejects}} {
-		if target.path == "" {
-			continue
-		}
-		created, err := os.Create(target.path)
-		if err != nil {
-			return greenlight.WithCode(greenlight.CodeInvalid, err)
-		}
-		*target.w = created
-	}
-	return nil
-}
-
-// close closes what was opened; a write that fails only then is an error too.
-func (f *outputs) close(err error) error {
-	for _, w := range []io.WriteCloser{f.out, f.rejects} {
-		if w == nil {
-			continue
-		}
-		if e := w.Close(); err == nil {
-			err = e
-		}
-	}
-	return err
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }

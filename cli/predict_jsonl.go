@@ -7,89 +7,99 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/modelserver"
 )
 
-// maxLine bounds one JSON line.
-const maxLine = 64 << 20
-
 // jsonLines is one JSON row a line, an object or an array.
 type jsonLines struct {
-	scanner *bufio.Scanner
-	line    int
-	bytes   int64
+	in    *bufio.Reader
+	line  int // of the last one read
+	bytes int64
 }
 
-func newJSONLines(in io.Reader) *jsonLines {
-	f := &jsonLines{scanner: bufio.NewScanner(in)}
-	f.scanner.Buffer(make([]byte, 1<<16), maxLine)
-	return f
+func openJSONLines(in *bufio.Reader, m *modelserver.Model) (*jsonLines, error) {
+	for _, c := range m.Schema.Columns {
+		if c.Name == "prediction" {
+			return nil, atLine(1, errors.New(`the model has a column "prediction" itself, the name under which predictions are added; use CSV`))
+		}
+	}
+	return &jsonLines{in: in}, nil
 }
 
 // read skips empty lines.
 func (f *jsonLines) read() (record, error) {
-	for f.scanner.Scan() {
-		f.line++
-		text := f.scanner.Bytes()
-		f.bytes += int64(len(text)) + 1
-		if text = bytes.TrimSpace(text); len(text) > 0 {
-			return record{line: f.line, text: slices.Clone(text)}, nil
+	for {
+		text, err := f.readLine()
+		if text = bytes.TrimSpace(text); len(text) > 0 && (err == nil || err == io.EOF) {
+			return record{line: f.line, text: text}, nil
+		}
+		switch err {
+		case nil:
+		case io.EOF:
+			return record{}, err
+		default:
+			return record{}, atLine(f.line, err)
 		}
 	}
-	if err := f.scanner.Err(); err != nil {
-		return record{}, greenlight.Errorf(greenlight.CodeInvalid, "line %d: %w (a line holds at most %d bytes)", f.line+1, err, maxLine)
+}
+
+// readLine gives the next line in memory of its own; io.EOF may come with the
+// last one.
+func (f *jsonLines) readLine() ([]byte, error) {
+	f.line++
+	var line []byte
+	for {
+		part, err := f.in.ReadSlice('\n')
+		f.bytes += int64(len(part))
+		if len(line)+len(part) > maxRecord {
+			return nil, greenlight.Errorf(greenlight.CodeInvalid, "the line has more than %d bytes", maxRecord)
+		}
+		line = append(line, part...)
+		if err != bufio.ErrBufferFull {
+			return line, err
+		}
 	}
-	return record{}, io.EOF
 }
 
 func (f *jsonLines) consumed() int64 { return f.bytes }
 
-func (f *jsonLines) header(*modelserver.Model) (out, rejects []byte, err error) { return nil, nil, nil }
+func (f *jsonLines) header() (out, rejects []byte) { return nil, nil }
 
 func (f *jsonLines) add(b *modelserver.Batch, r record) error { return b.ReadLine(r.text) }
 
-// append adds the member "prediction" to an object; an array becomes
+// append adds the member "prediction" to objects; an array becomes
 // {"row": [...], "prediction": {...}}.
-func (f *jsonLines) append(dst []byte, r record, a *modelserver.Answer, row int) []byte {
-	if r.text[0] == '{' {
-		body := bytes.TrimRight(r.text[:len(r.text)-1], " \t\r\n")
-		dst = append(dst, body...)
-		if len(body) > 1 {
+func (f *jsonLines) append(dst []byte, rows []record, a *modelserver.Answer) []byte {
+	for i, r := range rows {
+		if r.text[0] == '{' {
+			body := bytes.TrimRight(r.text[:len(r.text)-1], " \t\r\n")
+			dst = append(dst, body...)
+			if len(body) > 1 {
+				dst = append(dst, ',')
+			}
+		} else {
+			dst = append(append(dst, `{"row":`...), r.text...)
 			dst = append(dst, ',')
 		}
-	} else {
-		dst = append(append(dst, `{"row":`...), r.text...)
-		dst = append(dst, ',')
+		dst = append(dst, `"prediction":`...)
+		dst = a.AppendJSON(dst, i)
+		dst = append(dst, "}\n"...)
 	}
-	dst = append(dst, `"prediction":`...)
-	dst = a.AppendJSON(dst, row)
-	return append(dst, "}\n"...)
+	return dst
 }
 
 // reject writes {"line", "error", "row"}; a row that is not JSON stands there
 // as text.
-func (f *jsonLines) reject(dst []byte, r rejected) []byte {
-	reason, _ := json.Marshal(reasonText(r.reason)) // a string always encodes
-	row := r.text
-	if !json.Valid(row) {
-		row, _ = json.Marshal(string(row))
+func (f *jsonLines) reject(dst []byte, rows []rejected) []byte {
+	for _, r := range rows {
+		reason, _ := json.Marshal(reasonText(r.reason)) // a string always encodes
+		row := r.text
+		if !json.Valid(row) {
+			row, _ = json.Marshal(string(row))
+		}
+		dst = fmt.Appendf(dst, `{"line":%d,"error":%s,"row":%s}`+"\n", r.line, reason, row)
 	}
-	dst = append(dst, `{"line":`...)
-	dst = strconv.AppendInt(dst, int64(r.line), 10)
-	dst = fmt.Appendf(dst, `,"error":%s,"row":%s}`, reason, row)
-	return append(dst, '\n')
-}
-
-// reasonText is an error without the row's number within its batch, which
-// means nothing to a reader of the file.
-func reasonText(err error) string {
-	var row *modelserver.RowError
-	if errors.As(err, &row) {
-		return row.Reason()
-	}
-	return err.Error()
+	return dst
 }

@@ -18,13 +18,8 @@ type prediction struct {
 	options  predictOptions
 	name     string // of the input, for errors
 	progress *progress
-}
-
-// record is one input row as it came.
-type record struct {
-	line   int      // where it starts in the input, from 1
-	text   []byte   // a JSON line, or the CSV record as written for rejects
-	fields []string // a CSV record
+	out      *bufio.Writer
+	rejects  *bufio.Writer
 }
 
 // chunk is a run of records on its way through.
@@ -37,71 +32,49 @@ type chunk struct {
 	done     chan struct{}
 }
 
-type rejected struct {
-	record
-	reason error
-}
-
-// format reads records and writes predictions of one file format.
-type format interface {
-	// read gives the next record, io.EOF at the end.
-	read() (record, error)
-	// consumed is the number of input bytes read.
-	consumed() int64
-	// header is what stands before the first prediction and reject.
-	header(m *modelserver.Model) (out, rejects []byte, err error)
-	// add puts a record into the batch.
-	add(b *modelserver.Batch, r record) error
-	// append writes a record with its prediction.
-	append(dst []byte, r record, a *modelserver.Answer, row int) []byte
-	// reject writes a record that could not be predicted.
-	reject(dst []byte, r rejected) []byte
-}
-
-func (p *prediction) run(ctx context.Context, in io.Reader, files outputs) error {
+// run predicts all rows of in. It closes in early when it fails or ctx is
+// done, to end a read that waits for rows.
+func (p *prediction) run(ctx context.Context, in io.ReadCloser) error {
+	interrupted := ctx.Err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = in.Close() })()
 	f, err := openFormat(p.options.format, in, p.model)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
+	if err == nil {
+		err = p.stream(ctx, cancel, f)
+	} else {
+		err = fmt.Errorf("%s:%w", p.name, err)
 	}
-	out := bufio.NewWriterSize(files.out, 1<<16)
-	rejects := bufio.NewWriter(io.Discard)
-	if files.rejects != nil {
-		rejects.Reset(files.rejects)
+	for _, w := range []*bufio.Writer{p.out, p.rejects} {
+		if e := w.Flush(); err == nil {
+			err = e
+		}
 	}
-	err = p.stream(ctx, f, out, rejects, files.rejects != nil)
-	if e := out.Flush(); err == nil {
-		err = e
-	}
-	if e := rejects.Flush(); err == nil {
-		err = e
+	if err != nil && interrupted() != nil {
+		err = interrupted()
 	}
 	p.progress.finish(err)
 	return err
 }
 
-// stream runs reader, workers and writer. The channel of chunks in order
-// bounds what is in memory.
-func (p *prediction) stream(ctx context.Context, f format, out, rejects *bufio.Writer, keepGoing bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// stream runs reader, workers and writer; cancel ends them. The channel of
+// chunks in order bounds what is in memory.
+func (p *prediction) stream(ctx context.Context, cancel func(), f format) error {
 	work := make(chan *chunk)
 	ordered := make(chan *chunk, 2*p.options.workers)
-	var workers sync.WaitGroup
+	var workers, reader sync.WaitGroup
 	for range p.options.workers {
 		workers.Go(func() { p.work(ctx, f, work) })
 	}
-	var reader sync.WaitGroup
 	var readErr error
 	reader.Go(func() {
 		defer close(ordered)
 		defer close(work)
 		readErr = p.read(ctx, f, work, ordered)
 	})
-	err := p.write(f, ordered, out, rejects, keepGoing)
+	err := p.write(ctx, f, ordered)
 	if err != nil {
 		cancel()
-		for range ordered { // let the reader end
-		}
 	}
 	reader.Wait()
 	workers.Wait()
@@ -111,17 +84,11 @@ func (p *prediction) stream(ctx context.Context, f format, out, rejects *bufio.W
 	return err
 }
 
+// read cuts the input into chunks and hands each to the writer, for the
+// order, and to a worker.
 func (p *prediction) read(ctx context.Context, f format, work, ordered chan<- *chunk) error {
 	for {
-		c := &chunk{done: make(chan struct{})}
-		var err error
-		for err == nil && len(c.records) < p.options.batch {
-			var r record
-			if r, err = f.read(); err == nil {
-				c.records = append(c.records, r)
-			}
-		}
-		c.consumed = f.consumed()
+		c, err := p.readChunk(f)
 		if len(c.records) > 0 {
 			select {
 			case ordered <- c:
@@ -131,8 +98,6 @@ func (p *prediction) read(ctx context.Context, f format, work, ordered chan<- *c
 			select {
 			case work <- c:
 			case <-ctx.Done():
-				c.err = ctx.Err()
-				close(c.done)
 				return ctx.Err()
 			}
 		}
@@ -140,17 +105,43 @@ func (p *prediction) read(ctx context.Context, f format, work, ordered chan<- *c
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			return fmt.Errorf("%s:%w", p.name, err)
 		}
 	}
+}
+
+// maxChunk bounds the bytes of a chunk of several rows.
+const maxChunk = 8 << 20
+
+// readChunk reads rows until there are enough, or an error, which may come
+// with rows.
+func (p *prediction) readChunk(f format) (*chunk, error) {
+	c := &chunk{done: make(chan struct{}), records: make([]record, 0, min(p.options.batch, 1<<10))}
+	for start := f.consumed(); len(c.records) < p.options.batch && f.consumed()-start < maxChunk; {
+		r, err := f.read()
+		if err != nil {
+			return c, err
+		}
+		c.records = append(c.records, r)
+		c.consumed = f.consumed()
+	}
+	return c, nil
 }
 
 // work computes chunks until there are no more.
 func (p *prediction) work(ctx context.Context, f format, work <-chan *chunk) {
 	b := modelserver.NewBatch(p.model.Schema)
-	for c := range work {
-		c.err = p.compute(ctx, f, b, c)
-		close(c.done)
+	for {
+		select {
+		case c, ok := <-work:
+			if !ok {
+				return
+			}
+			c.err = p.compute(ctx, f, b, c)
+			close(c.done)
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -163,9 +154,7 @@ func (p *prediction) compute(ctx context.Context, f format, b *modelserver.Batch
 	}
 	answer, err := p.model.Predict(ctx, b)
 	if err == nil {
-		for i, r := range good {
-			c.out = f.append(c.out, r, &answer, i)
-		}
+		c.out = f.append(c.out, good, &answer)
 		return nil
 	}
 	for _, r := range good {
@@ -180,7 +169,7 @@ func (p *prediction) compute(ctx context.Context, f format, b *modelserver.Batch
 			c.rejected = append(c.rejected, rejected{r, err})
 			continue
 		}
-		c.out = f.append(c.out, r, &answer, 0)
+		c.out = f.append(c.out, []record{r}, &answer)
 	}
 	return nil
 }
@@ -188,7 +177,7 @@ func (p *prediction) compute(ctx context.Context, f format, b *modelserver.Batch
 // collect fills the batch with the records that can be read as rows.
 func (p *prediction) collect(f format, b *modelserver.Batch, c *chunk, records []record) []record {
 	b.Reset()
-	var good []record
+	good := make([]record, 0, len(records))
 	for _, r := range records {
 		if err := f.add(b, r); err != nil {
 			c.rejected = append(c.rejected, rejected{r, err})
@@ -200,43 +189,52 @@ func (p *prediction) collect(f format, b *modelserver.Batch, c *chunk, records [
 }
 
 // write puts chunks out in the order they were read.
-func (p *prediction) write(f format, ordered <-chan *chunk, out, rejects *bufio.Writer, keepGoing bool) error {
-	head, rejectHead, err := f.header(p.model)
-	if err != nil {
-		return err
+func (p *prediction) write(ctx context.Context, f format, ordered <-chan *chunk) error {
+	head, rejectHead := f.header()
+	_, err := p.out.Write(head)
+	if err == nil {
+		_, err = p.rejects.Write(rejectHead)
 	}
-	if _, err := out.Write(head); err != nil {
-		return err
-	}
-	if _, err := rejects.Write(rejectHead); err != nil {
-		return err
-	}
-	for c := range ordered {
-		<-c.done
-		if c.err != nil {
-			return c.err
+	for err == nil {
+		var c *chunk
+		if c, err = next(ctx, ordered); c == nil || err != nil {
+			break
 		}
-		if err := p.writeChunk(f, c, out, rejects, keepGoing); err != nil {
-			return err
+		if err = p.writeChunk(f, c); err == nil {
+			p.progress.add(len(c.records), len(c.rejected), c.consumed)
 		}
-		p.progress.add(len(c.records), len(c.rejected), c.consumed)
 	}
-	return nil
+	return err
 }
 
-func (p *prediction) writeChunk(f format, c *chunk, out, rejects *bufio.Writer, keepGoing bool) error {
-	if len(c.rejected) > 0 && !keepGoing {
+// next waits until the next chunk is computed; nil is the end.
+func next(ctx context.Context, ordered <-chan *chunk) (*chunk, error) {
+	select {
+	case c, ok := <-ordered:
+		if !ok {
+			return nil, nil
+		}
+		select {
+		case <-c.done:
+			return c, c.err
+		case <-ctx.Done():
+		}
+	case <-ctx.Done():
+	}
+	return nil, ctx.Err()
+}
+
+func (p *prediction) writeChunk(f format, c *chunk) error {
+	if len(c.rejected) > 0 && p.options.rejects == "" {
 		r := c.rejected[0]
 		return greenlight.Errorf(greenlight.CodeInvalid, "%s:%d: %s; --rejects FILE sets such rows aside and goes on",
 			p.name, r.line, reasonText(r.reason))
 	}
-	var buf []byte
-	for _, r := range c.rejected {
-		buf = f.reject(buf, r)
+	if len(c.rejected) > 0 {
+		if _, err := p.rejects.Write(f.reject(nil, c.rejected)); err != nil {
+			return err
+		}
 	}
-	if _, err := rejects.Write(buf); err != nil {
-		return err
-	}
-	_, err := out.Write(c.out)
+	_, err := p.out.Write(c.out)
 	return err
 }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -28,7 +30,7 @@ worst row is shown and the exit code is 3.
 ` + exitCodesHelp,
 		Example: `  greenlight prove examples/penguins
   greenlight prove model.onnx --proof reference.json --json`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runProve(cmd.Context(), env, o, args[0])
 		},
@@ -50,7 +52,7 @@ func runProve(ctx context.Context, env Env, o proveOptions, arg string) error {
 		path = m.ProofPath
 	}
 	proof, err := modelserver.ReadProof(os.DirFS(filepath.Dir(path)), filepath.Base(path))
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return greenlight.Errorf(greenlight.CodeNotFound, "no proof at %s; the training script writes it, see examples/proof.py", path)
 	}
 	if err != nil {

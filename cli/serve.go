@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -43,7 +46,7 @@ SIGTERM or Ctrl-C: not ready, finish the requests under way, exit 0.
 		Example: `  greenlight serve examples/penguins
   greenlight serve species=examples/penguins examples/digits/model.onnx
   greenlight serve model.onnx --addr 0.0.0.0:8080 --token-file /run/secrets/token`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runServe(cmd.Context(), env, o, args)
 		},
@@ -62,7 +65,7 @@ func runServe(ctx context.Context, env Env, o serveOptions, args []string) error
 	if err != nil {
 		return err
 	}
-	if err := checkExposure(o.addr, token); err != nil {
+	if err := o.check(token); err != nil {
 		return err
 	}
 	models, err := loadModels(ctx, env, args)
@@ -82,10 +85,13 @@ func runServe(ctx context.Context, env Env, o serveOptions, args []string) error
 		return &usageError{err}
 	}
 	ln, err := net.Listen("tcp", o.addr)
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err // without the address, which the message names
+	}
 	if err != nil {
 		return greenlight.Errorf(greenlight.CodeUnavailable, "cannot listen on %s: %w; choose another with --addr", o.addr, err)
 	}
-	announce(env.Stdout, ln.Addr(), models, token != "")
+	announce(env.Stdout, baseURL(o.addr, ln.Addr()), models, o.authHeader(token))
 	if err := server.Serve(ctx, ln); err != nil {
 		return err
 	}
@@ -97,7 +103,7 @@ func runServe(ctx context.Context, env Env, o serveOptions, args []string) error
 // flag, which other users could read in the process list.
 func readToken(file string) (string, error) {
 	if file == "" {
-		return os.Getenv("GREENLIGHT_TOKEN"), nil
+		return strings.TrimSpace(os.Getenv("GREENLIGHT_TOKEN")), nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -110,18 +116,48 @@ func readToken(file string) (string, error) {
 	return token, nil
 }
 
-// checkExposure refuses to serve other machines without a token.
-func checkExposure(addr, token string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return &usageError{fmt.Errorf("--addr %q: want HOST:PORT, as 127.0.0.1:8080", addr)}
+// check refuses flags that make no sense, and to serve other machines without
+// a token.
+func (o *serveOptions) check(token string) error {
+	host, port, err := net.SplitHostPort(o.addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
 	}
+	switch {
+	case err != nil:
+		return &usageError{fmt.Errorf("--addr %q: want HOST:PORT, as 127.0.0.1:8080", o.addr)}
+	case o.concurrency < 0 || o.maxBody < 1 || o.grace <= 0:
+		return &usageError{fmt.Errorf("--concurrency, --max-body and --grace cannot be negative, nor the last two 0")}
+	case token == "" && !isLoopback(host):
+		return &usageError{fmt.Errorf("--addr %s lets other machines in, which needs a token: "+
+			"give --token-file FILE or set GREENLIGHT_TOKEN, or listen on 127.0.0.1", o.addr)}
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	if token != "" || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// baseURL is where requests go: the host as it was given, the port that
+// there is.
+func baseURL(given string, ln net.Addr) string {
+	host, _, _ := net.SplitHostPort(given)
+	_, port, _ := net.SplitHostPort(ln.String())
+	return "http://" + net.JoinHostPort(cmp.Or(host, "localhost"), port)
+}
+
+// authHeader is the option that makes curl bear the token, wherever it came
+// from.
+func (o *serveOptions) authHeader(token string) string {
+	switch {
+	case token == "":
+		return ""
+	case o.tokenFile != "":
+		return ` -H "Authorization: Bearer $(cat ` + shellQuote(o.tokenFile) + `)"`
 	}
-	return &usageError{fmt.Errorf("--addr %s lets other machines in, which needs a token: "+
-		"give --token-file FILE or set GREENLIGHT_TOKEN, or listen on 127.0.0.1", addr)}
+	return ` -H "Authorization: Bearer $GREENLIGHT_TOKEN"`
 }
 
 func loadModels(ctx context.Context, env Env, args []string) ([]*modelserver.Model, error) {
@@ -137,28 +173,28 @@ func loadModels(ctx context.Context, env Env, args []string) ([]*modelserver.Mod
 }
 
 // announce says where each model is and how to ask it.
-func announce(w io.Writer, addr net.Addr, models []*modelserver.Model, token bool) {
-	base := "http://" + addr.String()
-	auth := ""
-	if token {
-		auth = ` -H "Authorization: Bearer $GREENLIGHT_TOKEN"`
-	}
+func announce(w io.Writer, base string, models []*modelserver.Model, auth string) {
 	for _, m := range models {
 		path := "/models/" + m.Name + "/predict"
-		if len(models) == 1 {
+		switch {
+		case m.SchemaErr != nil:
+			path = "/v2/models/" + m.Name + "/infer"
+		case len(models) == 1:
 			path = "/predict"
 		}
-		body := m.SampleRequest()
-		if body == nil {
-			path = "/v2/models/" + m.Name + "/infer"
-		}
 		fmt.Fprintf(w, "%s is ready at %s%s (engine %s, %s, loaded in %d ms)\n", m.Name, base, path, m.Engine, proofText(m.Proof), m.LoadedIn.Milliseconds())
+		body := m.SampleRequest()
 		switch {
-		case body == nil:
-			fmt.Fprintf(w, "  its inputs are not rows (%v): GET %s/v2/models/%s describes them\n", m.SchemaErr, base, m.Name)
+		case m.SchemaErr != nil:
+			fmt.Fprintf(w, "  it cannot be asked with rows (%v); %s/v2/models/%s describes its tensors\n", m.SchemaErr, base, m.Name)
+			continue
+		case m.WarmUpErr != nil:
+			fmt.Fprintf(w, "  a made-up row does not suit it (%v); send one of yours\n", m.WarmUpErr)
+		}
+		switch {
 		case len(body) > maxShownRequest:
 			fmt.Fprintf(w, "  greenlight inspect %s --sample | curl -s %s%s%s --data-binary @-\n", shellQuote(m.File.Path), base, path, auth)
-		default:
+		case body != nil:
 			fmt.Fprintf(w, "  curl -s %s%s%s -d %s\n", base, path, auth, shellQuote(string(body)))
 		}
 	}

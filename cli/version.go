@@ -55,7 +55,7 @@ func newVersion(env Env) *cobra.Command {
 		Use:     "version",
 		Short:   "Print version, commit, Go version and platform",
 		Example: "  greenlight version\n  greenlight version --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			b := env.Build
 			if asJSON {
