@@ -41,9 +41,10 @@ type Kind string
 
 // The kinds of step. Each is idempotent.
 const (
-	StartReplica Kind = "start" // run Spec and wait until it is ready
-	Route        Kind = "route" // send the service's requests to Targets and to nobody else
-	StopReplica  Kind = "stop"  // let it finish its requests, then end it
+	StartReplica   Kind = "start"   // run Spec and wait until it is ready
+	RestartReplica Kind = "restart" // end what still runs of it, then as StartReplica
+	Route          Kind = "route"   // send the service's requests to Targets and to nobody else
+	StopReplica    Kind = "stop"    // let it finish its requests, then end it
 )
 
 // Step is one thing to do, with the reason for it.

@@ -75,6 +75,13 @@ stop iris-aaaaaaa-1: release bbbbbbb replaces aaaaaaa
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
 			want: "route iris to 1 replicas: 1 replicas leave, 0 come\n"},
+		"hung": {
+			desired: plan.Desired{Heal: true, Services: []plan.Service{service("iris", "aaaaaaaa", 1)}},
+			observed: plan.Observed{
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, greenlight.ReplicaUnready)},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
+			},
+			want: "restart iris-aaaaaaa-1: it does not answer its check: no reason is known\n"},
 		"fewer replicas and a service gone": {
 			desired: plan.Desired{Services: []plan.Service{service("iris", "aaaaaaaa", 1)}},
 			observed: plan.Observed{
@@ -111,7 +118,7 @@ type world struct{ plan.Observed }
 
 func (w *world) apply(s plan.Step) {
 	switch s.Kind {
-	case plan.StartReplica:
+	case plan.StartReplica, plan.RestartReplica:
 		w.remove(s.Replica)
 		w.Replicas = append(w.Replicas, greenlight.Replica{ID: s.Replica, Service: s.Service, Release: s.Release, State: greenlight.ReplicaReady})
 	case plan.StopReplica:

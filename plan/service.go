@@ -21,8 +21,8 @@ func planService(s Service, heal bool, observed []greenlight.Replica, routed []s
 		id := ReplicaID(s.Name, s.Release, n)
 		wanted[id] = true
 		r, exists := byID[id]
-		if begin, reason := startReason(r, exists, heal, s.Release, len(observed) > 0); begin {
-			steps = append(steps, s.start(id, reason))
+		if kind, reason := s.begin(r, exists, heal, len(observed) > 0); kind != "" {
+			steps = append(steps, s.start(kind, id, reason))
 			targets = append(targets, id)
 		} else if takesRequests(r) {
 			targets = append(targets, id)
@@ -39,33 +39,34 @@ func planService(s Service, heal bool, observed []greenlight.Replica, routed []s
 	return steps
 }
 
-func (s *Service) start(id, reason string) Step {
+func (s *Service) start(kind Kind, id, reason string) Step {
 	spec := s.Template
 	spec.ID, spec.Service, spec.Release = id, s.Name, s.Release
-	return Step{Kind: StartReplica, Service: s.Name, Replica: id, Release: s.Release, Spec: spec, Reason: reason}
+	return Step{Kind: kind, Service: s.Name, Replica: id, Release: s.Release, Spec: spec, Reason: reason}
 }
 
 func stop(r greenlight.Replica, reason string) Step {
 	return Step{Kind: StopReplica, Service: r.Service, Replica: r.ID, Release: r.Release, Reason: reason}
 }
 
-// startReason says whether a wanted replica has to be started, and why.
-func startReason(r greenlight.Replica, exists, heal bool, release string, others bool) (bool, string) {
+// begin says how a wanted replica is brought up, and why; no kind when it
+// needs nothing.
+func (s *Service) begin(r greenlight.Replica, exists, heal, others bool) (Kind, string) {
 	switch {
 	case !exists && others:
-		return true, fmt.Sprintf("release %.7s wants one more replica", release)
+		return StartReplica, fmt.Sprintf("release %.7s wants one more replica", s.Release)
 	case !exists:
-		return true, "the service has no replica"
+		return StartReplica, "the service has no replica"
 	case !heal:
-		return false, ""
+		return "", ""
 	case r.State == greenlight.ReplicaFailed, r.State == greenlight.ReplicaCrashing:
-		return true, "it ended: " + orUnknown(r.Reason)
+		return StartReplica, "it ended: " + orUnknown(r.Reason)
 	case r.State == greenlight.ReplicaStopping:
-		return true, "it was asked to stop, but is wanted"
+		return RestartReplica, "it was asked to stop, but is wanted"
 	case r.State == greenlight.ReplicaUnready:
-		return true, "it does not answer its check: " + orUnknown(r.Reason)
+		return RestartReplica, "it does not answer its check: " + orUnknown(r.Reason)
 	}
-	return false, ""
+	return "", ""
 }
 
 func orUnknown(reason string) string {
