@@ -2,6 +2,7 @@ package modelserver
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	greenlight "github.com/greenlight-dev/greenlight"
@@ -60,16 +61,25 @@ func (a *Answer) checkClasses(computed int) error {
 			return fmt.Errorf("output %q is %v, want one label for each of %d rows", o.infos[o.label].Name, a.outputs[o.label].Type(), computed)
 		}
 	}
-	if o.scores < 0 || o.single || o.classes == 0 {
+	if o.scores < 0 || o.single || o.classes == 0 || hasScores(a.outputs[o.scores], computed, o.classes) {
 		return nil
 	}
-	for row := range computed {
-		if t, _ := a.scores(row); t == nil || t.Len() != o.classes && t.Len() != computed*o.classes {
-			return fmt.Errorf("output %q is %v, want %d scores for each of %d rows",
-				o.infos[o.scores].Name, a.outputs[o.scores].Type(), o.classes, computed)
-		}
+	return fmt.Errorf("output %q is %v, want %d scores for each of %d rows",
+		o.infos[o.scores].Name, a.outputs[o.scores].Type(), o.classes, computed)
+}
+
+// hasScores says whether each row has a score for each class.
+func hasScores(v tensor.Value, rows, classes int) bool {
+	switch v := v.(type) {
+	case *tensor.Tensor:
+		return v.Len() == rows*classes
+	case *tensor.Sequence:
+		return !slices.ContainsFunc(v.Items, func(item tensor.Value) bool {
+			m, ok := item.(*tensor.Map)
+			return !ok || m.Values == nil || m.Values.Len() != classes
+		})
 	}
-	return nil
+	return false
 }
 
 // scores are the tensor that holds a row's scores and where they start.

@@ -188,6 +188,44 @@ var answers = []struct {
 		header: []string{"label", "score_0", "score_1"}, fields: []string{"1", "3", "0.5"},
 	},
 	{
+		name:  "maps of classes that nobody names",
+		parts: []onnxtest.Part{onnxtest.OutputOf("p", intMaps), onnxtest.Output("n", tensor.Uint8, -1), onnxtest.Node("Fake", "x", "p n", nil)},
+		gives: []tensor.Value{&tensor.Sequence{Items: []tensor.Value{&tensor.Map{IntKeys: []int64{-5, 6}, Values: tensor.From([]float32{0.1, nan}, 2)}}},
+			tensor.From([]uint8{7}, 1)}, task: "other",
+		json: `{"p":{"-5":0.1,"6":null},"n":7}`, header: []string{"p", "n"}, fields: []string{`{"-5":0.1,"6":null}`, "7"},
+	},
+	{
+		name: "sequences of tensors and of optionals",
+		parts: []onnxtest.Part{onnxtest.OutputOf("s", tensor.Type{Kind: tensor.KindSequence, Of: &floatType}), onnxtest.OutputOf("o", tensor.Type{Kind: tensor.KindSequence, Of: &floatType}),
+			onnxtest.Node("Fake", "x", "s o", nil)},
+		gives: []tensor.Value{&tensor.Sequence{Items: []tensor.Value{matrix(2, 1, 2, 3, 4)}},
+			&tensor.Sequence{Items: []tensor.Value{&tensor.Sequence{Items: []tensor.Value{&tensor.Optional{}, &tensor.Optional{Value: column(1)}}}}}}, task: "other",
+		json: `{"s":[[1,2],[3,4]],"o":[null,[[1]]]}`, header: []string{"s", "o"}, fields: []string{"[[1,2],[3,4]]", "[null,[[1]]]"},
+	},
+	{
+		name:  "a scalar for the only row",
+		parts: []onnxtest.Part{onnxtest.Output("total", tensor.Float32), onnxtest.Node("ReduceSum", "x", "total", nil)},
+		gives: []tensor.Value{tensor.Scalar[float32](3)}, task: "other",
+		json: `{"total":3}`, header: []string{"total"}, fields: []string{"3"},
+	},
+	{
+		name: "scikit-learn classifiers of whole numbers, by a constant",
+		parts: []onnxtest.Part{onnxtest.Output("label", tensor.Int64, -1), onnxtest.Output("scores", tensor.Float32, -1, 2),
+			onnxtest.Init("classes", tensor.From([]int32{3, 8}, 2)), onnxtest.Node("ArgMax", "x", "i", nil),
+			onnxtest.Node("ai.onnx.ml.ArrayFeatureExtractor", "classes i", "chosen", nil), onnxtest.Node("Cast", "chosen", "label", nil),
+			onnxtest.Node("Identity", "x", "scores", nil)},
+		gives: []tensor.Value{ints(8), matrix(2, 0.25, 0.75)}, task: "classification",
+		json:   `{"label":8,"scores":{"3":0.25,"8":0.75}}`,
+		header: []string{"label", "score_3", "score_8"}, fields: []string{"8", "0.25", "0.75"},
+	},
+	{
+		name:  "a NaN sigmoid",
+		parts: []onnxtest.Part{onnxtest.Output("dense", tensor.Float64, -1), task("classification"), onnxtest.Node("Sigmoid", "x", "dense", nil)},
+		gives: []tensor.Value{tensor.From([]float64{math.NaN()}, 1)}, task: "classification",
+		json:   `{"label":null,"probabilities":{"0":null,"1":null}}`,
+		header: []string{"label", "probability_0", "probability_1"}, fields: []string{"", "", ""},
+	},
+	{
 		name: "a detector: nested and open shapes",
 		parts: []onnxtest.Part{onnxtest.Output("boxes", tensor.Float32, -1, -1, 4), onnxtest.Output("kept", tensor.Bool, -1),
 			onnxtest.Node("Fake", "x", "boxes kept", nil)},
@@ -237,7 +275,8 @@ func TestOutputsThatAreNotWhatTheModelDeclares(t *testing.T) {
 		gives []tensor.Value
 		want  string
 	}{
-		{[]tensor.Value{texts("a", "b"), matrix(2, 0, 1)}, `output "label" is string[2], which does not have one row for each of 1`},
+		{[]tensor.Value{texts("a"), matrix(2, 0, 1, 2, 3)}, `output "p" is float32[2,2], which does not have one row for each of 1`},
+		{[]tensor.Value{texts("a", "b"), matrix(1, 0, 1)}, `want 2 scores for each of 2 rows`},
 		{[]tensor.Value{texts("a"), matrix(3, 0, 1, 2)}, `want 2 scores for each of 1 rows`},
 		{[]tensor.Value{texts("a"), &tensor.Map{StringKeys: []string{"a"}, Values: tensor.From([]float32{1}, 1)}}, `does not have one row`},
 		{[]tensor.Value{texts("a"), &tensor.Sequence{Items: []tensor.Value{texts("a")}}}, `want 2 scores for each of 1 rows`},
@@ -246,13 +285,24 @@ func TestOutputsThatAreNotWhatTheModelDeclares(t *testing.T) {
 	} {
 		file := onnxtest.File(17, onnxtest.Input("x", tensor.Float32, -1, 1), label, p, names, node)
 		m := loadFile(t, file, gives(c.gives...))
-		a := post(t, serve(t, modelserver.Options{}, m).URL+"/predict", `[[1]]`)
+		body := `[[1]]`
+		if rowsIn(c.gives[0]) > 1 {
+			body = `[[1],[2]]`
+		}
+		a := post(t, serve(t, modelserver.Options{}, m).URL+"/predict", body)
 		var e struct{ Error string }
 		a.json(t, &e)
 		if a.status < 500 || !strings.Contains(e.Error, c.want) {
 			t.Errorf("%v: got %d %s", c.gives, a.status, e.Error)
 		}
 	}
+}
+
+func rowsIn(v tensor.Value) int {
+	if t, ok := v.(*tensor.Tensor); ok {
+		return t.Dim(0)
+	}
+	return 1
 }
 
 func TestModelsWithoutRows(t *testing.T) {

@@ -69,11 +69,11 @@ func failureCode(err error) greenlight.Code {
 	return greenlight.CodeOf(err)
 }
 
-// report answers an error and logs those that are not the client's.
+// report answers an error and logs it when it is a fault of the server;
+// refusals (overload, what a model cannot do) are counted, not logged.
 func (s *Server) report(w http.ResponseWriter, r *http.Request, m *served, err error, invalid int) {
-	code := writeError(w, err, invalid)
-	if code >= http.StatusInternalServerError && !clientGone(err) {
-		s.options.Log.Error("request failed", "model", m.Name, "path", r.URL.Path, "status", code, "error", err)
+	if code := writeError(w, err, invalid); code == http.StatusInternalServerError {
+		s.options.Log.Error("request failed", "model", m.Name, "path", r.URL.Path, "error", err)
 	}
 }
 

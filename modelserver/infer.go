@@ -98,7 +98,7 @@ func (s *Server) inferAnswer(r *http.Request, m *served) ([]byte, error) {
 	}
 	in, err := inOrder(m.Inputs(), request.inputs)
 	if err != nil {
-		return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
+		return nil, err
 	}
 	wanted, err := m.chooseOutputs(request.outputs)
 	if err != nil {

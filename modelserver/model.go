@@ -1,6 +1,11 @@
 // Package modelserver keeps loaded models and answers for them: what their
 // rows and outputs mean (Schema), that they still say what the training
-// framework said (Proof), and the protocols over HTTP.
+// framework said (Proof), and the protocols over HTTP (Server).
+//
+// A request for predictions is rows: a Batch reads them into tensors, in one
+// pass and reused memory, Model.Predict computes them, an Answer writes the
+// outputs as predictions. One of the Open Inference Protocol is tensors in
+// and tensors out, as the model declares them; a Proof is the same on file.
 package modelserver
 
 import (
@@ -187,7 +192,8 @@ func (m *Model) prove(ctx context.Context, fsys fs.FS, name string, o LoadOption
 	if err != nil {
 		return err
 	}
-	m.Sample = &proof.Cases[0]
+	sample := proof.Cases[0] // a copy: the other cases are not kept
+	m.Sample = &sample
 	if o.SkipProof {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/onnx"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -77,7 +76,7 @@ func (o *outputMeaning) assign(declared Task, classes int) Task {
 	one := o.first(isOneFloat)
 	switch declared {
 	case TaskRegression:
-		if o.value = max(one, -1); one < 0 {
+		if o.value = one; one < 0 {
 			o.value = o.first(isFloats)
 		}
 		if o.value >= 0 {
@@ -207,7 +206,7 @@ func metaNames(m *onnx.Model, key string) ([]string, error) {
 	}
 	var names []string
 	if err := json.Unmarshal([]byte(text), &names); err != nil {
-		return nil, greenlight.Errorf(greenlight.CodeUnsupported, "metadata %q is not a JSON array of names: %w", key, err)
+		return nil, fmt.Errorf("metadata %q is not a JSON array of names: %w", key, err)
 	}
 	return names, nil
 }

@@ -87,10 +87,10 @@ func (a *Answer) appendAll(dst []byte, model string) []byte {
 // compute runs the engine in a slot of the limiter, and measures both.
 func (s *Server) compute(ctx context.Context, m *served, run func() error) error {
 	waited, err := s.limiter.enter(ctx)
-	m.metrics.queue.Observe(waited.Seconds())
 	if err != nil {
 		return err
 	}
+	m.metrics.queue.Observe(waited.Seconds())
 	defer s.limiter.leave()
 	start := time.Now()
 	err = run()

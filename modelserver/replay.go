@@ -68,7 +68,7 @@ func (p *Proof) Replay(ctx context.Context, m *onnx.Model, s engine.Session) (*P
 func (c *ProofCase) replay(ctx context.Context, s engine.Session, r *ProofResult) error {
 	in, err := inOrder(s.Inputs(), c.inputs)
 	if err != nil {
-		return greenlight.WithCode(greenlight.CodeInvalid, err)
+		return err
 	}
 	out := make([]tensor.Value, len(s.Outputs()))
 	if err := s.Run(ctx, in, out); err != nil {

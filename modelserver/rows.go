@@ -163,14 +163,9 @@ func (b *Batch) readObject(s *scan.Scanner) error {
 		if err != nil || !more {
 			return err
 		}
-		key, err := s.Key()
+		i, err := b.columnKey(s, next)
 		if err != nil {
 			return err
-		}
-		i, ok := b.column(key, next)
-		if !ok {
-			return &RowError{Row: b.rows, Column: clip(string(key)), Problem: "is not a column of this model",
-				Expected: b.schema.columnList()}
 		}
 		next = i + 1
 		if err := b.readColumn(s, i); err != nil {
@@ -179,13 +174,21 @@ func (b *Batch) readObject(s *scan.Scanner) error {
 	}
 }
 
-// column finds a column by name; rows usually list them in order.
-func (b *Batch) column(key []byte, next int) (int, bool) {
-	if cols := b.schema.Columns; next < len(cols) && cols[next].Name == string(key) {
-		return next, true
+// columnKey reads the name of a column; rows usually list them in order.
+func (b *Batch) columnKey(s *scan.Scanner, next int) (int, error) {
+	if cols := b.schema.Columns; next < len(cols) && s.AcceptKey(cols[next].key) {
+		return next, nil
+	}
+	key, err := s.Key()
+	if err != nil {
+		return 0, err
 	}
 	i, ok := b.schema.byName[string(key)]
-	return i, ok
+	if !ok {
+		return 0, &RowError{Row: b.rows, Column: clip(string(key)), Problem: "is not a column of this model",
+			Expected: b.schema.columnList()}
+	}
+	return i, nil
 }
 
 // columnList names the columns for an error, the first ones of many.
@@ -329,10 +332,15 @@ func (b *Batch) readLevel(s *scan.Scanner, c *Column, dims []int, at *int) error
 func (b *Batch) learnShape(s *scan.Scanner, c *Column, t *tensor.Tensor) error {
 	ahead := *s
 	shape := append(b.sizes[:0], b.rows+1)
+	empty := false // below an empty array nothing tells
 	for _, d := range c.Dims {
-		n, err := countElements(ahead)
-		if err != nil || ahead.Expect('[') != nil {
-			return &RowError{Row: b.rows, Column: c.Name, Expected: c.Expects(), Got: found(&ahead)}
+		n := 0
+		if !empty {
+			var err error
+			if n, err = countElements(ahead); err != nil || ahead.Expect('[') != nil {
+				return &RowError{Row: b.rows, Column: c.Name, Expected: c.Expects(), Got: found(&ahead)}
+			}
+			empty = n == 0
 		}
 		if d >= 0 {
 			n = d

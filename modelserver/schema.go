@@ -15,9 +15,10 @@ import (
 type Column struct {
 	Name  string
 	Elem  tensor.DType
-	Dims  []int // shape of the part; nil for a single value, -1 for any length
-	input int   // the model input it goes to
-	at    int   // where in the input's row it starts
+	Dims  []int  // shape of the part; nil for a single value, -1 for any length
+	key   string // the name as a JSON text
+	input int    // the model input it goes to
+	at    int    // where in the input's row it starts
 }
 
 // Expects says in words what a row has to give for the column.
@@ -154,11 +155,13 @@ func (s *Schema) addInputs(inputs []onnx.ValueInfo) {
 
 func (s *Schema) indexColumns() error {
 	s.byName = make(map[string]int, len(s.Columns))
-	for i, c := range s.Columns {
+	for i := range s.Columns {
+		c := &s.Columns[i]
 		if _, ok := s.byName[c.Name]; ok {
 			return fmt.Errorf("two columns are named %q", c.Name)
 		}
 		s.byName[c.Name] = i
+		c.key = string(appendText(nil, c.Name))
 	}
 	return nil
 }
@@ -180,7 +183,7 @@ func rowOf(in onnx.ValueInfo) (row inputRow, batch int, err error) {
 		row.dims = append(row.dims, d.Size)
 	}
 	row.width = staticWidth(t)
-	if row.width > maxRowElements || batch > MaxRows {
+	if knownElements(row.dims) > maxRowElements || batch > MaxRows {
 		return row, 0, fmt.Errorf("input %q is %v: a row has at most %d elements, a batch %d rows", in.Name, t, maxRowElements, MaxRows)
 	}
 	return row, batch, nil
@@ -190,20 +193,31 @@ func rowOf(in onnx.ValueInfo) (row inputRow, batch int, err error) {
 // read: 512 MiB at most.
 const maxRowElements = 1 << 26
 
+// knownElements multiplies the dimensions that are known and not 0; what is
+// beyond maxRowElements is only that.
+func knownElements(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		if d > maxRowElements {
+			return d
+		}
+		if d > 0 && n <= maxRowElements {
+			n *= d
+		}
+	}
+	return n
+}
+
 // staticWidth is the number of elements of one row of a tensor type with a
-// batch dimension, -1 when it is not known and math.MaxInt when it is
-// beyond all bounds.
+// batch dimension, -1 when it is not known.
 func staticWidth(t tensor.Type) int {
 	if t.Kind != tensor.KindTensor || !t.Ranked || len(t.Dims) == 0 {
 		return -1
 	}
 	n := 1
 	for _, d := range t.Dims[1:] {
-		switch {
-		case !d.Known():
+		if !d.Known() || d.Size > 0 && n > math.MaxInt/d.Size {
 			return -1
-		case d.Size > 0 && n > math.MaxInt/d.Size:
-			return math.MaxInt
 		}
 		n *= d.Size
 	}

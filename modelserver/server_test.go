@@ -163,41 +163,52 @@ func TestMetrics(t *testing.T) {
 func TestOverload(t *testing.T) {
 	b, m := loadBlocking(t)
 	url := serve(t, modelserver.Options{Concurrency: 1, MaxWaiting: 1}, m).URL
-	var clients sync.WaitGroup
-	results := make(chan answer, 2)
-	for range 2 {
-		clients.Go(func() { results <- post(t, url+"/predict", `[[1]]`) })
-	}
-	<-b.entered // one computes, the other waits
-	var refused answer
-	for deadline := time.Now().Add(5 * time.Second); refused.status != 503; {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		request, err := http.NewRequestWithContext(ctx, "POST", url+"/predict", strings.NewReader(`[[1]]`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			body, _ := io.ReadAll(response.Body)
-			response.Body.Close()
-			refused = answer{response.StatusCode, string(body), response.Header}
-		}
-		cancel()
-		if time.Now().After(deadline) {
-			t.Fatal("nothing was refused")
-		}
-	}
-	if refused.header.Get("Retry-After") != "1" || !strings.Contains(refused.body, "1 requests are waiting already") {
-		t.Errorf("got %s %v", refused.body, refused.header)
+	results := make(chan answer, 3)
+	ask := func() { results <- post(t, url+"/predict", `[[1]]`) }
+	go ask()
+	<-b.entered // it computes; of two more, one waits and one is refused
+	go ask()
+	go ask()
+	if a := <-results; a.status != 503 || a.header.Get("Retry-After") != "1" || !strings.Contains(a.body, "1 requests are waiting already") {
+		t.Errorf("got %d %s %v", a.status, a.body, a.header)
 	}
 	close(b.release)
-	clients.Wait()
 	for range 2 {
 		if a := <-results; a.status != 200 {
-			t.Errorf("a request that waited: %d %s", a.status, a.body)
+			t.Errorf("a request within the limits: %d %s", a.status, a.body)
 		}
 	}
-	if a := get(t, url+"/metrics"); !strings.Contains(a.body, `greenlight_model_failures_total{code="unavailable",model="m"} `) {
+	if a := get(t, url+"/metrics"); !strings.Contains(a.body, `greenlight_model_failures_total{code="unavailable",model="m"} 1`) {
 		t.Error("the refusal is not counted")
+	}
+}
+
+func TestClientsThatGoAwayWhileWaiting(t *testing.T) {
+	b, m := loadBlocking(t)
+	url := serve(t, modelserver.Options{Concurrency: 1}, m).URL
+	done := make(chan answer, 1)
+	go func() { done <- post(t, url+"/predict", `[[1]]`) }()
+	<-b.entered
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, "POST", url+"/predict", strings.NewReader(`[[2]]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err := http.DefaultClient.Do(request); err == nil {
+		response.Body.Close()
+		t.Fatalf("answered %d", response.StatusCode)
+	}
+	const line = `greenlight_model_failures_total{code="canceled",model="m"} 1`
+	for i := 0; !strings.Contains(get(t, url+"/metrics").body, line); i++ {
+		if i == 500 {
+			t.Fatal("the request still waits")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	close(b.release)
+	if a := <-done; a.status != 200 {
+		t.Errorf("the other request: %d %s", a.status, a.body)
 	}
 }
 
@@ -238,7 +249,7 @@ func TestFaultsOfTheEngineAreAnsweredAndLogged(t *testing.T) {
 }
 
 // start runs Serve on a port of its own; stop ends it and gives its error.
-func start(t *testing.T, o modelserver.Options, m *modelserver.Model) (addr string, stop context.CancelFunc, ended <-chan error) {
+func start(t testing.TB, o modelserver.Options, m *modelserver.Model) (addr string, stop context.CancelFunc, ended <-chan error) {
 	t.Helper()
 	s, err := modelserver.NewServer([]*modelserver.Model{m}, o)
 	if err != nil {
@@ -292,7 +303,11 @@ func (c *connection) read(t *testing.T) (status int, body string, closing bool) 
 func TestServeDrains(t *testing.T) {
 	b, m := loadBlocking(t)
 	addr, stop, ended := start(t, modelserver.Options{}, m)
-	busy, kept := dial(t, addr), dial(t, addr)
+	busy, kept, other := dial(t, addr), dial(t, addr), dial(t, addr)
+	other.send("GET", "/v2/models/m/ready", "")
+	if status, body, _ := other.read(t); status != 200 || body != `{"name":"m","ready":true}`+"\n" {
+		t.Errorf("before: %d %s", status, body)
+	}
 	kept.send("GET", "/healthz", "")
 	if status, body, closing := kept.read(t); status != 200 || body != `{"status":"ok"}`+"\n" || closing {
 		t.Errorf("before: %d %s closing=%v", status, body, closing)
@@ -305,6 +320,10 @@ func TestServeDrains(t *testing.T) {
 	// close it.
 	kept.send("GET", "/v2/health/ready", "")
 	if status, body, closing := kept.read(t); status != 503 || body != `{"ready":false}`+"\n" || !closing {
+		t.Errorf("draining: %d %s closing=%v", status, body, closing)
+	}
+	other.send("GET", "/healthz", "")
+	if status, body, closing := other.read(t); status != 503 || body != `{"status":"stopping"}`+"\n" || !closing {
 		t.Errorf("draining: %d %s closing=%v", status, body, closing)
 	}
 	select {

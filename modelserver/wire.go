@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/engine"
 	"github.com/greenlight-dev/greenlight/onnx"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -115,51 +117,21 @@ func asTensor(v tensor.Value) *tensor.Tensor {
 }
 
 // inOrder puts tensors given by name into the order of infos, each once and
-// of the type and shape that the model declares.
+// of the type and shape that the model declares. Its errors are of code
+// greenlight.CodeInvalid.
 func inOrder(infos []onnx.ValueInfo, given []namedTensor) ([]tensor.Value, error) {
 	values := make([]tensor.Value, len(infos))
 	for _, g := range given {
 		i := indexByName(infos, g.name)
 		if i < 0 {
-			return nil, fmt.Errorf("the model has no input %q; its inputs are %s", clip(g.name), nameList(infos))
+			return nil, greenlight.Errorf(greenlight.CodeInvalid, "the model has no input %q; its inputs are %s", clip(g.name), nameList(infos))
 		}
 		if values[i] != nil {
-			return nil, fmt.Errorf("input %q is given twice", g.name)
-		}
-		if err := checkType(infos[i], g.tensor); err != nil {
-			return nil, err
+			return nil, greenlight.Errorf(greenlight.CodeInvalid, "input %q is given twice", g.name)
 		}
 		values[i] = g.tensor
 	}
-	for i, v := range values {
-		if v == nil {
-			return nil, fmt.Errorf("input %q (%v) is missing", infos[i].Name, infos[i].Type)
-		}
-	}
-	return values, nil
-}
-
-// checkType holds a tensor to the type that the model declares for an input.
-func checkType(want onnx.ValueInfo, got *tensor.Tensor) error {
-	t := want.Type
-	if t.Kind == tensor.KindOptional && t.Of != nil {
-		t = *t.Of
-	}
-	if t.Kind != tensor.KindTensor {
-		return fmt.Errorf("input %q is %v, which the protocol cannot carry", want.Name, t)
-	}
-	if t.Elem != got.DType() {
-		return fmt.Errorf("input %q: the model takes datatype %s, got %s", want.Name, datatypeOf(t.Elem), datatypeOf(got.DType()))
-	}
-	fits := !t.Ranked || len(t.Dims) == got.Rank()
-	for i := range t.Dims {
-		fits = fits && (!t.Dims[i].Known() || t.Dims[i].Size == got.Dim(i))
-	}
-	if !fits {
-		_, shape := wireType(onnx.ValueInfo{Type: t})
-		return fmt.Errorf("input %q: the model takes shape %s, got %s", want.Name, shapeText(shape), shapeText(got.Shape()))
-	}
-	return nil
+	return values, engine.CheckInputs(infos, values)
 }
 
 func indexByName(infos []onnx.ValueInfo, name string) int {

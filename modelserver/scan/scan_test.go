@@ -21,7 +21,7 @@ func TestFloatAgreesWithStrconv(t *testing.T) {
 		"0", "-0", "1", "-1.5", "39.1", "0.1", "1e22", "1e23", "1e-22", "1e-23", "123456789012345678",
 		"9007199254740993", "1.7976931348623157e308", "5e-324", "2.2250738585072011e-308", "1e-400",
 		"0.000000000000000000000000000001", "12345678901234567890123", "3.14159265358979323846264338327950288",
-		"1E+2", "00000"[:1], "18446744073709551616", "0.30000000000000004", "100000000000000000000",
+		"1E+2", "0." + strings.Repeat("0", 9999) + "1e10000", "0." + strings.Repeat("0", 12345) + "12e-100000", "1" + strings.Repeat("0", 10000) + "e-100000", "0." + strings.Repeat("0", 9999) + "1e100000", "18446744073709551616", "0.30000000000000004", "100000000000000000000",
 	} {
 		want, err := strconv.ParseFloat(text, 64)
 		if err != nil {
@@ -73,6 +73,23 @@ func TestTextEscapes(t *testing.T) {
 		got, err := scanner(text).Text()
 		if err != nil || string(got) != want {
 			t.Errorf("%s: got %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestAcceptKey(t *testing.T) {
+	for text, want := range map[string]bool{
+		`"a b":1`: true, ` "a b" : 1`: true, `"a c":1`: false, `"a b"`: false, `"a b",1`: false, `"a b`: false, ``: false, `"a bc":1`: false, `"a\u0020b":1`: false,
+	} {
+		s := scanner(text)
+		if got := s.AcceptKey(`"a b"`); got != want {
+			t.Errorf("%s: got %v", text, got)
+		}
+		if key, err := s.Key(); !want && err == nil && string(key) == "" {
+			t.Errorf("%s: a key that was not accepted is gone", text)
+		}
+		if _, err := s.Float(); want && err != nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
