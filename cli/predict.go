@@ -30,7 +30,7 @@ func newPredict(env Env) *cobra.Command {
 
 FILE is read as CSV when it ends in .csv, as JSON lines when it ends in .jsonl,
 .ndjson or .json; "-" or none is standard input (say --format). It may be larger
-than memory. CSV may have columns that the model does not know: they are kept.
+than memory. Columns that the model does not know are kept.
 
 A row that cannot be predicted ends the run with its line number, or goes to
 --rejects FILE with the reason, and the run goes on. The files of --output and

@@ -131,6 +131,7 @@ func (p *prediction) readChunk(f format) (*chunk, error) {
 // work computes chunks until there are no more.
 func (p *prediction) work(ctx context.Context, f format, work <-chan *chunk) {
 	b := modelserver.NewBatch(p.model.Schema)
+	b.SkipUnknown = true
 	for {
 		select {
 		case c, ok := <-work:

@@ -17,6 +17,11 @@ const MaxRows = 1 << 20
 // the outputs. It is reused from call to call, for one model only, and is not
 // safe for concurrent use.
 type Batch struct {
+	// SkipUnknown passes over members of a row that are not columns: a file
+	// of rows has identifiers and labels beside the features. Requests are
+	// strict, so that a misspelt column is not taken for a missing one.
+	SkipUnknown bool
+
 	schema  *Schema
 	rows    int
 	inputs  []tensor.Tensor

@@ -167,6 +167,12 @@ func (b *Batch) readObject(s *scan.Scanner) error {
 		if err != nil {
 			return err
 		}
+		if i < 0 {
+			if err := s.Skip(); err != nil {
+				return err
+			}
+			continue
+		}
 		next = i + 1
 		if err := b.readColumn(s, i); err != nil {
 			return err
@@ -174,7 +180,8 @@ func (b *Batch) readObject(s *scan.Scanner) error {
 	}
 }
 
-// columnKey reads the name of a column; rows usually list them in order.
+// columnKey reads the name of a column; rows usually list them in order. It
+// is -1 for another member that is to be skipped.
 func (b *Batch) columnKey(s *scan.Scanner, next int) (int, error) {
 	if cols := b.schema.Columns; next < len(cols) && s.AcceptKey(cols[next].key) {
 		return next, nil
@@ -184,6 +191,9 @@ func (b *Batch) columnKey(s *scan.Scanner, next int) (int, error) {
 		return 0, err
 	}
 	i, ok := b.schema.byName[string(key)]
+	if !ok && b.SkipUnknown {
+		return -1, nil
+	}
 	if !ok {
 		return 0, &RowError{Row: b.rows, Column: clip(string(key)), Problem: "is not a column of this model",
 			Expected: b.schema.columnList()}
