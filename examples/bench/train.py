@@ -1,8 +1,8 @@
 """Trains the benchmark's models on data that scikit-learn ships.
 
-    python train.py FOLDER
+    python train.py FOLDER [NAME…]
 
-writes for each of forest (breast cancer: 30 numbers, 2 classes), logistic and mlp (digits: 64
+writes for each NAME, or all of forest (breast cancer: 30 numbers, 2 classes), logistic and mlp (digits: 64
 numbers, 10 classes) a model `<name>.onnx` and `<name>.json`: one case of a proof (see ../proof.py)
 with 64 held-out rows, so that what is fast can be shown to be right too. The scikit-learn models
 are also written as `<name>.joblib`, for servers that run scikit-learn itself.
@@ -14,7 +14,6 @@ import sys
 
 import joblib
 import numpy as np
-import torch
 from skl2onnx import to_onnx
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import RandomForestClassifier
@@ -22,7 +21,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import proof  # noqa: E402
@@ -48,7 +46,10 @@ def logistic(rows, classes):
 
 
 def mlp(rows, classes):
-    """A 64-128-10 network with ReLU and softmax."""
+    """A 64-128-10 network with ReLU and softmax. Only the networks need PyTorch, which is gigabytes."""
+    import torch
+    from torch import nn
+
     torch.manual_seed(0)
     logits = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
     rows, classes = torch.from_numpy(rows), torch.from_numpy(classes)
@@ -77,6 +78,8 @@ def export_sklearn(model, path):
 
 def export_torch(model, path):
     """Input `X` [N, 64], output `probabilities` [N, 10]."""
+    import torch
+
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is not installed
     torch.onnx.export(
         model,
@@ -94,10 +97,12 @@ def export_torch(model, path):
 
 def answers(model, rows):
     """What the framework itself gives: its classes (None for PyTorch) and its probabilities."""
-    if isinstance(model, nn.Module):
-        with torch.inference_mode():
-            return None, model(torch.from_numpy(rows)).numpy()
-    return model.predict(rows), model.predict_proba(rows).astype(np.float32)
+    if hasattr(model, "predict_proba"):
+        return model.predict(rows), model.predict_proba(rows).astype(np.float32)
+    import torch
+
+    with torch.inference_mode():
+        return None, model(torch.from_numpy(rows)).numpy()
 
 
 def case(name, model, rows):
@@ -130,14 +135,21 @@ def build(folder, train, export, data):
     )
 
 
-def main(folder):
+MODELS = {
+    "forest": (forest, export_sklearn, load_breast_cancer),
+    "logistic": (logistic, export_sklearn, load_digits),
+    "mlp": (mlp, export_torch, load_digits),
+}
+
+
+def main(folder, *names):
     folder.mkdir(parents=True, exist_ok=True)
-    build(folder, forest, export_sklearn, load_breast_cancer())
-    build(folder, logistic, export_sklearn, load_digits())
-    build(folder, mlp, export_torch, load_digits())
+    for name in names or MODELS:
+        train, export, load = MODELS[name]
+        build(folder, train, export, load())
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: train.py FOLDER")
-    main(pathlib.Path(sys.argv[1]))
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(MODELS):
+        sys.exit(f"usage: train.py FOLDER [NAME…], where a NAME is one of {', '.join(MODELS)}")
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

@@ -75,8 +75,8 @@ func classify[A real](k *classifier, c *op.Context, f *forest[A], w *walker[A], 
 	w.grow(f, n)
 	labels, out := c.NewOut(0, k.labels.DType(), n), c.NewOut(1, tensor.Float32, n, k.classes)
 	scores := tensor.Data[float32](out)
-	for first := 0; first < n; first += blockRows {
-		size := min(blockRows, n-first)
+	for first, step := 0, f.rowsAtOnce(); first < n; first += step {
+		size := min(step, n-first)
 		t := f.block(w, x[first*columns:], size, columns)
 		for i := range size {
 			row := first + i

@@ -125,8 +125,8 @@ func predict[A real](k *regressor, f *forest[A], w *walker[A], s *state, x []A, 
 		return err
 	}
 	w.grow(f, n)
-	for first := 0; first < n; first += blockRows {
-		size := min(blockRows, n-first)
+	for first, step := 0, f.rowsAtOnce(); first < n; first += step {
+		size := min(step, n-first)
 		t := f.block(w, x[first*columns:], size, columns)
 		for i := range size {
 			row := t.score[i*k.targets : (i+1)*k.targets]

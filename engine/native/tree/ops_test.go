@@ -8,7 +8,6 @@ import (
 
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/engine/native/op/optest"
-	"github.com/greenlight-dev/greenlight/onnx"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
 
@@ -283,45 +282,16 @@ func TestRowsThatDoNotFit(t *testing.T) {
 	}
 }
 
-func attributesOf(a attrs) []*onnx.Attribute {
-	plain := []op.Def{{Build: op.Simple(func(*op.Context) error { return nil })}}
-	n, err := optest.Build(plain, optest.Call{Attrs: a})
-	if err != nil {
-		panic(err)
-	}
-	return n.Node.Attrs
-}
-
-// given makes operators take these attributes where a node has none.
-func given(defs []op.Def, a attrs) []op.Def {
-	full := attributesOf(a)
-	out := slices.Clone(defs)
-	for i, d := range defs {
-		out[i].Infer = nil
-		out[i].Build = func(n *op.Node) (op.Kernel, error) {
-			for _, at := range full {
-				if n.Attr(at.Name) == nil {
-					n.Attrs = append(n.Attrs, at)
-				}
-			}
-			return d.Build(n)
-		}
-	}
-	return out
-}
-
 func TestAnyInputGivesAResultOrAnError(t *testing.T) {
-	more := map[string][]any{
-		"post_transform": {"LOGISTIC", "PROBIT"}, "n_targets": {1, 2, 0}, "target_ids": {[]int{0, 1}}, "class_ids": {[]int{1, 1}, []int{0, 1}},
-		"nodes_values": {[]float64{math.NaN(), 0, 0}, []float64{math.Inf(1), 1, 1}}, "nodes_featureids": {[]int{2, 0, 0}}, "base_values": {[]float64{1}, []float64{1, 2}},
-		"nodes_modes": {[]string{"BRANCH_EQ", "LEAF", "LEAF"}, []string{"LEAF", "LEAF", "LEAF"}}, "nodes_truenodeids": {[]int{2, 2, 2}, []int{0, 0, 0}},
-	}
-	optest.Monkey(t, given(Ops()[:2], stumpClassifier([]float64{1, -2}, []int{0, 0}, attrs{
-		"target_treeids": []int{0, 0}, "target_nodeids": []int{1, 2}, "target_ids": []int{0, 0}, "target_weights": []float64{1, 2},
-	})), more)
-	optest.Monkey(t, given(Ops()[2:], attrs{
-		"n_targets": 1, "tree_roots": []int{0}, "nodes_modes": tensor.From([]uint8{0}, 1), "nodes_featureids": []int{0},
-		"nodes_splits": tensor.From([]float32{1}, 1), "nodes_truenodeids": []int{0}, "nodes_trueleafs": []int{1},
-		"nodes_falsenodeids": []int{1}, "nodes_falseleafs": []int{1}, "leaf_targetids": []int{0, 0}, "leaf_weights": tensor.From([]float32{1, 2}, 2),
-	}), map[string][]any{"nodes_featureids": {[]int{1}, []int{-1}}, "post_transform": {1, 3, 9}, "aggregate_function": {0, 2, 3}, "nodes_trueleafs": {[]int{0}}, "tree_roots": {[]int{0, 0}, []int{}}})
+	target := attrs{"n_targets": 1, "target_treeids": []int{0, 0}, "target_nodeids": []int{1, 2}, "target_ids": []int{0, 0}, "target_weights": []float64{1, 2}}
+	x := []tensor.Value{tensor.From([]float32{0, 1, 2, 3}, 2, 2)}
+	optest.Monkey(t, Ops(), nil,
+		optest.Seed{Call: call("TreeEnsembleClassifier", stumpClassifier([]float64{1, -2}, []int{0, 0}, attrs{"base_values": []float64{1}})), In: x},
+		optest.Seed{Call: call("TreeEnsembleRegressor", stump(target)), In: x},
+		optest.Seed{Call: call("TreeEnsemble", attrs{
+			"n_targets": 1, "tree_roots": []int{0}, "nodes_modes": tensor.From([]uint8{6}, 1), "nodes_featureids": []int{0},
+			"nodes_splits": tensor.From([]float32{1}, 1), "membership_values": tensor.From([]float32{2}, 1), "nodes_truenodeids": []int{0}, "nodes_trueleafs": []int{1},
+			"nodes_falsenodeids": []int{1}, "nodes_falseleafs": []int{1}, "leaf_targetids": []int{0, 0}, "leaf_weights": tensor.From([]float32{1, 2}, 2),
+		}), In: x},
+	)
 }

@@ -4,6 +4,14 @@ package tree
 // that they stay in the nearest cache while tree after tree passes by.
 const blockRows = 64
 
+// rowsAtOnce is the size of the blocks: fewer when a row needs much memory.
+func (f *forest[A]) rowsAtOnce() int {
+	if f.slots() > 1<<12 || f.targets > 1<<12 {
+		return lanes
+	}
+	return blockRows
+}
+
 // walker is what a run needs besides the forest; kept from run to run.
 type walker[A real] struct {
 	keys   []uint64 // of one row
@@ -18,7 +26,7 @@ type walker[A real] struct {
 
 // grow makes room for blocks of up to n rows.
 func (w *walker[A]) grow(f *forest[A], n int) {
-	n = min(n, blockRows)
+	n = min(n, f.rowsAtOnce())
 	if slots := f.slots(); len(w.keys) < slots {
 		w.keys = make([]uint64, slots)
 	}
@@ -30,7 +38,7 @@ func (w *walker[A]) grow(f *forest[A], n int) {
 	}
 }
 
-// block walks all trees for n rows of x, at most blockRows, and gives their
+// block walks all trees for n rows of x, at most rowsAtOnce, and gives their
 // tallies, which stand one after the other until the next call.
 func (f *forest[A]) block(w *walker[A], x []A, n, columns int) tally[A] {
 	t := tally[A]{w.score[:n*f.targets], w.has[:n*f.targets]}
