@@ -40,7 +40,7 @@ var rules = []rule{
 	{
 		why: "pure packages take data and fs.FS as arguments: that is what makes them testable and fuzzable",
 		from: func(f folder) bool {
-			return within(f.path, "tensor", "onnx", "modelserver/scan", "engine/native") && !isMain(f)
+			return within(f.path, "tensor", "onnx", "plan", "spec", "modelserver/scan", "engine/native") && !isMain(f)
 		},
 		never: func(_ folder, imported string) bool {
 			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/")
@@ -50,8 +50,9 @@ var rules = []rule{
 		why:  "an adapter knows its own port and the pure packages, never a sibling: each can be replaced alone",
 		from: func(f folder) bool { return adapter(f.path) != "" && !isMain(f) },
 		never: func(f folder, imported string) bool {
-			return ours(imported) && !within(imported, adapter(f.path)) &&
-				!slices.Contains([]string{".", "engine", "engine/enginetest", "onnx", "tensor"}, imported)
+			own := adapter(f.path)
+			return ours(imported) && !within(imported, own) &&
+				!slices.Contains([]string{".", path.Dir(own), "onnx", "tensor"}, imported)
 		},
 	},
 	{
@@ -75,15 +76,20 @@ var rules = []rule{
 		},
 	},
 	{
-		why:   "ports and pure packages do not know who serves them",
-		from:  func(f folder) bool { return within(f.path, "tensor", "onnx", "engine") },
-		never: func(_ folder, imported string) bool { return within(imported, "modelserver", "cli", "cmd") },
+		why: "ports and pure packages do not know who serves them",
+		from: func(f folder) bool {
+			return within(f.path, "tensor", "onnx", "engine", "backend", "store", "plan", "spec")
+		},
+		never: func(_ folder, imported string) bool { return within(imported, "modelserver", "gateway", "cli", "cmd") },
 	},
 }
 
+// adapters stand below the port that they implement.
+var adapters = []string{"engine/native", "engine/onnxruntime", "backend/mem", "backend/process", "store/sqlite"}
+
 // adapter is the adapter that a package belongs to, "" for none.
 func adapter(p string) string {
-	for _, a := range []string{"engine/native", "engine/onnxruntime"} {
+	for _, a := range adapters {
 		if within(p, a) {
 			return a
 		}
