@@ -14,7 +14,7 @@ import (
 // alone reads first's output; nil when they do not fit.
 type rule func(e *editor, first, second *onnx.Node) *onnx.Node
 
-var rules = []rule{scalerIntoLinear, batchNormIntoConv, biasIntoMatMul, activationIntoProduct}
+var rules = []rule{divisionIntoSubtraction, scalerIntoLinear, batchNormIntoConv, biasIntoMatMul, activationIntoProduct}
 
 // fusedNames maps the operators that can take an activation to their fused
 // forms.
@@ -29,6 +29,48 @@ func scalerIntoLinear(_ *editor, first, second *onnx.Node) *onnx.Node {
 		return nil
 	}
 	return fused
+}
+
+// divisionIntoSubtraction joins Sub and Div of constant rows, a scaler that
+// really divides, as exported with the option div. The constants must be as
+// wide as the rows, so that neither widens the other: that is known of the
+// graph's own inputs.
+func divisionIntoSubtraction(e *editor, first, second *onnx.Node) *onnx.Node {
+	if first.Domain != "" || first.Op != "Sub" || second.Domain != "" || second.Op != "Div" ||
+		len(second.Inputs) != 2 || second.Inputs[0] != first.Outputs[0] {
+		return nil
+	}
+	width := e.inputWidth(first.Inputs[0])
+	offset, scale := e.constRow(first, width), e.constRow(second, width)
+	if offset == nil || scale == nil {
+		return nil
+	}
+	fused := with(first, op.Internal, ml.DividingScaler, second,
+		&onnx.Attribute{Name: "offset", Type: onnx.AttrFloats, Floats: offset},
+		&onnx.Attribute{Name: "scale", Type: onnx.AttrFloats, Floats: scale},
+		&onnx.Attribute{Name: "divide", Type: onnx.AttrInt, Int: 1})
+	fused.Inputs = first.Inputs[:1]
+	return fused
+}
+
+// inputWidth is the fixed last dimension of a float32 matrix that is an input
+// of the graph; 0 for everything else.
+func (e *editor) inputWidth(name string) int {
+	for _, in := range e.source.Inputs {
+		if in.Name == name && in.Type.Elem == tensor.Float32 && in.Type.Ranked && len(in.Type.Dims) == 2 && in.Type.Dims[1].Known() {
+			return in.Type.Dims[1].Size
+		}
+	}
+	return 0
+}
+
+// constRow is the second input of n when it is one constant row of this width.
+func (e *editor) constRow(n *onnx.Node, width int) []float32 {
+	t := e.float32Const(n, 1)
+	if t == nil || width == 0 || t.Len() != width || t.Rank() < 1 || t.Rank() > 2 || t.Dim(-1) != width {
+		return nil
+	}
+	return tensor.Data[float32](t)
 }
 
 // biasIntoMatMul joins MatMul by a constant matrix and Add of a constant row.
@@ -99,11 +141,13 @@ func (e *editor) activation(n *onnx.Node) ([]*onnx.Attribute, bool) {
 		attrs = append(attrs, &onnx.Attribute{Name: name, Type: onnx.AttrFloat, Float: v})
 	}
 	switch n.Op {
-	case "Relu":
+	case "Relu", "Tanh", "Sigmoid", "HardSwish":
 		return attrs, true
-	case "LeakyRelu":
-		if a := n.Attr("alpha"); a != nil {
-			param("activation_alpha", a.Float)
+	case "LeakyRelu", "Elu", "HardSigmoid":
+		for _, name := range []string{"alpha", "beta"} {
+			if a := n.Attr(name); a != nil {
+				param("activation_"+name, a.Float)
+			}
 		}
 		return attrs, true
 	case "Clip":

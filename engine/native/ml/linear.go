@@ -210,7 +210,7 @@ func inferLinearRegressor(n *op.Node) error {
 // scaled is the prefix of the internal operators with a Scaler folded in.
 const scaled = "Scaled"
 
-// FoldScaler makes one node of a Scaler and the LinearClassifier or
+// FoldScaler makes one node of a Scaler (or DividingScaler) and the LinearClassifier or
 // LinearRegressor that alone reads it; false when the nodes are not such a
 // pair. The new node takes the Scaler's input and gives the linear model's
 // outputs, bit for bit the same: it scales a row on its way into the product.
@@ -218,8 +218,8 @@ const scaled = "Scaled"
 // is large beside their spread, the rounding of the products drowns the
 // result.)
 func FoldScaler(scaler, model *onnx.Node) (*onnx.Node, bool) {
-	if scaler.Domain != op.ML || scaler.Op != "Scaler" || model.Domain != op.ML ||
-		model.Op != "LinearClassifier" && model.Op != "LinearRegressor" {
+	isScaler := scaler.Domain == op.ML && scaler.Op == "Scaler" || scaler.Domain == op.Internal && scaler.Op == DividingScaler
+	if !isScaler || model.Domain != op.ML || model.Op != "LinearClassifier" && model.Op != "LinearRegressor" {
 		return nil, false
 	}
 	if len(scaler.Inputs) != 1 || len(scaler.Outputs) != 1 || len(model.Inputs) != 1 || model.Inputs[0] != scaler.Outputs[0] {

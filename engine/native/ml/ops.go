@@ -27,6 +27,7 @@ func Ops() []op.Def {
 		{Domain: op.ML, Name: "SVMClassifier", Types: numbers, Infer: inferSVMClassifier, Build: buildSVMClassifier},
 		{Domain: op.ML, Name: "SVMRegressor", Types: numbers, Infer: inferSVMRegressor, Build: buildSVMRegressor},
 		{Domain: op.ML, Name: "Scaler", Types: numbers, Infer: inferFloat, Build: buildScaler},
+		{Domain: op.Internal, Name: DividingScaler, Types: numbers[:1], Infer: inferFloat, Build: buildScaler},
 		{Domain: op.ML, Name: "Normalizer", Types: numbers, Infer: inferFloat, Build: buildNormalizer},
 		{Domain: op.ML, Name: "Imputer", Types: numbers, Infer: op.InferSame, Build: buildImputer},
 		{Domain: op.ML, Name: "Binarizer", Types: numbers, Infer: op.InferSame, Build: buildBinarizer},

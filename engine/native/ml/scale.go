@@ -7,14 +7,19 @@ import (
 	"github.com/greenlight-dev/greenlight/tensor"
 )
 
-// scaling is y = (x - offset)·scale, with one value of each for all features
-// or one for each.
+// scaling is y = (x - offset)·scale, or (x - offset)/scale, with one value of
+// each for all features or one for each.
 type scaling struct {
 	offset, scale []float32
+	divide        bool
 }
 
+// DividingScaler is the internal operator that the engine makes of a
+// subtraction and a division by constants: Scaler with the attribute divide.
+const DividingScaler = "DividingScaler"
+
 func readScaling(a *op.Attrs) (*scaling, error) {
-	s := &scaling{offset: a.Floats("offset"), scale: a.Floats("scale")}
+	s := &scaling{offset: a.Floats("offset"), scale: a.Floats("scale"), divide: a.Bool("divide", false)}
 	if len(s.offset) == 0 && len(s.scale) > 0 {
 		s.offset = make([]float32, len(s.scale))
 	}
@@ -33,18 +38,33 @@ func (s *scaling) fits(features int) error {
 
 // apply scales rows of so many features.
 func (s *scaling) apply(dst, x []float32, features int) {
-	if len(s.scale) == 1 {
-		offset, scale := s.offset[0], s.scale[0]
-		for i, v := range x {
-			dst[i] = (v - offset) * scale
-		}
-		return
-	}
 	for ; len(x) > 0; x, dst = x[features:], dst[features:] {
-		out := dst[:features]
-		offset, scale := s.offset[:len(out)], s.scale[:len(out)]
-		for i, v := range x[:len(out)] {
-			out[i] = (v - offset[i]) * scale[i]
+		out, row := dst[:features], x[:features]
+		switch {
+		case len(s.scale) == 1:
+			s.applyOne(out, row)
+		case s.divide:
+			offset, scale := s.offset[:len(out)], s.scale[:len(out)]
+			for i, v := range row {
+				out[i] = (v - offset[i]) / scale[i]
+			}
+		default:
+			offset, scale := s.offset[:len(out)], s.scale[:len(out)]
+			for i, v := range row {
+				out[i] = (v - offset[i]) * scale[i]
+			}
+		}
+	}
+}
+
+// applyOne scales all features alike.
+func (s *scaling) applyOne(out, row []float32) {
+	offset, scale := s.offset[0], s.scale[0]
+	for i, v := range row {
+		if s.divide {
+			out[i] = (v - offset) / scale
+		} else {
+			out[i] = (v - offset) * scale
 		}
 	}
 }
