@@ -9,5 +9,5 @@ import (
 
 // Engines are the inference engines of this build, the preferred one first.
 func Engines() []engine.Engine {
-	return []engine.Engine{native.New(native.Options{})}
+	return append([]engine.Engine{native.New(native.Options{})}, optionalEngines()...)
 }
