@@ -94,6 +94,7 @@ and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(env), newPredict(env), newInspect(env), newProve(env), newVersion(env))
+	root.AddCommand(newInit(env), newValidate(env), newSchema(env))
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
