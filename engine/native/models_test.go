@@ -9,6 +9,7 @@ import (
 
 	"github.com/greenlight-dev/greenlight/engine"
 	"github.com/greenlight-dev/greenlight/engine/native"
+	"github.com/greenlight-dev/greenlight/engine/native/op/optest"
 	"github.com/greenlight-dev/greenlight/onnx"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -56,7 +57,7 @@ func inputsFor(s engine.Session, rows int) []tensor.Value {
 }
 
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if optest.RaceEnabled {
 		t.Log("the race detector makes pools drop frames at random: only results are checked")
 	}
 	for _, name := range realModels {
@@ -68,7 +69,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 			}
 		}
 		run()
-		if n := testing.AllocsPerRun(200, run); n >= 1 && !raceEnabled {
+		if n := testing.AllocsPerRun(200, run); n >= 1 && !optest.RaceEnabled {
 			t.Errorf("%s: %v allocations a run", name, n)
 		}
 	}
