@@ -6,6 +6,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
 )
@@ -34,6 +35,8 @@ type Observed struct {
 	// Routed is, for each service, the replicas that the gateway sends
 	// requests to, by ID.
 	Routed map[string][]string
+	// Now decides whether a replica that failed may start again yet.
+	Now time.Time
 }
 
 // Kind is what a step does.
@@ -84,7 +87,7 @@ func Steps(d Desired, o Observed) ([]Step, error) {
 	}
 	var steps []Step
 	for _, s := range services {
-		steps = append(steps, planService(s, d.Heal, byService[s.Name], o.Routed[s.Name])...)
+		steps = append(steps, planService(s, d.Heal, o.Now, byService[s.Name], o.Routed[s.Name])...)
 	}
 	return append(steps, planRemoved(services, o)...), nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -38,6 +39,9 @@ func TestSteps(t *testing.T) {
 	ready, failed := greenlight.ReplicaReady, greenlight.ReplicaFailed
 	dead := replica("iris", "aaaaaaaa", 2, failed)
 	dead.Reason = "exit status 1"
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	crashing := replica("iris", "bbbbbbbb", 2, greenlight.ReplicaCrashing)
+	crashing.NotBefore = now.Add(time.Second)
 	for name, c := range map[string]struct {
 		desired  plan.Desired
 		observed plan.Observed
@@ -75,6 +79,21 @@ stop iris-aaaaaaa-1: release bbbbbbb replaces aaaaaaa
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
 			want: "route iris to 1 replicas: 1 replicas leave, 0 come\n"},
+		"a new release that crashes does not take the requests": {
+			desired: plan.Desired{Heal: true, Services: []plan.Service{service("iris", "bbbbbbbb", 2)}},
+			observed: plan.Observed{
+				Now:      now,
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), replica("iris", "bbbbbbbb", 1, ready), crashing},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
+			},
+			want: ""},
+		"a first release that crashes in part serves with the rest": {
+			desired: plan.Desired{Heal: true, Services: []plan.Service{service("iris", "bbbbbbbb", 2)}},
+			observed: plan.Observed{
+				Now:      now,
+				Replicas: []greenlight.Replica{replica("iris", "bbbbbbbb", 1, ready), crashing},
+			},
+			want: "route iris to 1 replicas: its first replicas are ready\n"},
 		"hung": {
 			desired: plan.Desired{Heal: true, Services: []plan.Service{service("iris", "aaaaaaaa", 1)}},
 			observed: plan.Observed{

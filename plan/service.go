@@ -3,13 +3,15 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
 )
 
 // planService plans one service: start what is missing, move the requests,
-// stop what is left over.
-func planService(s Service, heal bool, observed []greenlight.Replica, routed []string) []Step {
+// stop what is left over. While a new release is not complete, because one of
+// its replicas failed and has to wait, the release before keeps the requests.
+func planService(s Service, heal bool, now time.Time, observed []greenlight.Replica, routed []string) []Step {
 	wanted := make(map[string]bool, s.Replicas)
 	byID := make(map[string]greenlight.Replica, len(observed))
 	for _, r := range observed {
@@ -17,16 +19,24 @@ func planService(s Service, heal bool, observed []greenlight.Replica, routed []s
 	}
 	var steps []Step
 	var targets []string
+	waiting := false
 	for n := 1; n <= s.Replicas; n++ {
 		id := ReplicaID(s.Name, s.Release, n)
 		wanted[id] = true
 		r, exists := byID[id]
+		if heal && now.Before(r.NotBefore) {
+			waiting = true
+			continue
+		}
 		if kind, reason := s.begin(r, exists, heal, len(observed) > 0); kind != "" {
 			steps = append(steps, s.start(kind, id, reason))
 			targets = append(targets, id)
 		} else if takesRequests(r) {
 			targets = append(targets, id)
 		}
+	}
+	if waiting && s.servedByAnother(observed) {
+		return steps
 	}
 	if !slices.Equal(sorted(routed), sorted(targets)) {
 		steps = append(steps, Step{Kind: Route, Service: s.Name, Release: s.Release, Targets: targets, Reason: routeReason(routed, targets)})
@@ -37,6 +47,13 @@ func planService(s Service, heal bool, observed []greenlight.Replica, routed []s
 		}
 	}
 	return steps
+}
+
+// servedByAnother says whether replicas of another release take requests.
+func (s *Service) servedByAnother(observed []greenlight.Replica) bool {
+	return slices.ContainsFunc(observed, func(r greenlight.Replica) bool {
+		return r.Release != s.Release && takesRequests(r)
+	})
 }
 
 func (s *Service) start(kind Kind, id, reason string) Step {

@@ -1,0 +1,128 @@
+// Package rollout brings an environment to its desired state: it observes,
+// plans, and carries the plan out step by step, writing each step down before
+// and after. It keeps no state of its own between calls, so a control plane
+// that was killed at any point begins anew and converges.
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/plan"
+	"github.com/greenlight-dev/greenlight/store"
+)
+
+// Backend is what a rollout needs of backend.Backend.
+type Backend interface {
+	Observe(ctx context.Context, environment string) ([]greenlight.Replica, error)
+	Start(ctx context.Context, spec greenlight.ReplicaSpec) (greenlight.Replica, error)
+	Stop(ctx context.Context, environment, id string) error
+}
+
+// Router moves requests: the gateway, behind its control endpoint.
+type Router interface {
+	// Routed gives, for each service, the IDs of the replicas that get its
+	// requests.
+	Routed(ctx context.Context, environment string) (map[string][]string, error)
+	// Route sends a service's requests to these replicas and to nobody else,
+	// and returns once no request is under way to any other.
+	Route(ctx context.Context, environment, service string, targets []greenlight.Replica) error
+}
+
+// Journal is what a rollout needs of store.Journal.
+type Journal interface {
+	BeginSteps(ctx context.Context, steps ...store.Step) ([]store.Step, error)
+	EndSteps(ctx context.Context, ends ...store.StepEnd) error
+	OpenSteps(ctx context.Context) ([]store.Step, error)
+}
+
+// Runner carries plans out.
+type Runner struct {
+	Backend Backend
+	Router  Router
+	Journal Journal
+	Actor   string // who is named in events; "reconciler" when empty
+	// Parallel bounds the steps under way at once; 0 is 32.
+	Parallel int
+}
+
+// Report says what one Reconcile did.
+type Report struct {
+	Planned int       // steps that were needed
+	Done    int       // steps whose effect is there
+	Failed  []Failure // steps that failed; what came after them in their service was left
+	// Next is when a replica that failed may start again; zero when none
+	// waits. Reconcile is to be called again by then.
+	Next time.Time
+}
+
+// Failure is one step that failed.
+type Failure struct {
+	Step plan.Step
+	Err  error
+}
+
+// Reconcile observes the environment and takes the steps to the desired
+// state. Steps that fail are in the report, not in the error, which is for
+// what kept Reconcile from working at all. Calling it again is always safe.
+func (r *Runner) Reconcile(ctx context.Context, d plan.Desired) (*Report, error) {
+	observed, err := r.observe(ctx, d.Environment)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := plan.Steps(d, observed)
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Planned: len(steps), Next: nextStart(observed)}
+	if len(steps) == 0 {
+		return report, nil
+	}
+	e := newExecution(r, d, observed, steps)
+	e.run(ctx)
+	report.Done, report.Failed = e.done, e.failed
+	if ctx.Err() != nil {
+		return report, ctx.Err()
+	}
+	return report, nil
+}
+
+func (r *Runner) observe(ctx context.Context, environment string) (plan.Observed, error) {
+	replicas, err := r.Backend.Observe(ctx, environment)
+	if err != nil {
+		return plan.Observed{}, fmt.Errorf("observing %s: %w", environment, err)
+	}
+	routed, err := r.Router.Routed(ctx, environment)
+	if err != nil {
+		return plan.Observed{}, fmt.Errorf("asking the gateway of %s: %w", environment, err)
+	}
+	return plan.Observed{Replicas: replicas, Routed: routed, Now: time.Now()}, nil
+}
+
+// nextStart is the earliest time at which a waiting replica may start.
+func nextStart(o plan.Observed) time.Time {
+	var next time.Time
+	for _, r := range o.Replicas {
+		if r.NotBefore.After(o.Now) && (next.IsZero() || r.NotBefore.Before(next)) {
+			next = r.NotBefore
+		}
+	}
+	return next
+}
+
+// Recover closes the steps that a control plane left open when it was killed:
+// their effect is in doubt, so the next plan decides anew. Call it once,
+// before the first Reconcile.
+func (r *Runner) Recover(ctx context.Context) (dropped int, err error) {
+	open, err := r.Journal.OpenSteps(ctx)
+	if err != nil || len(open) == 0 {
+		return 0, err
+	}
+	ends := make([]store.StepEnd, len(open))
+	for i, s := range open {
+		ends[i] = store.StepEnd{ID: s.ID, Outcome: store.StepDropped, Reason: "the control plane ended in the middle of it"}
+	}
+	return len(open), r.Journal.EndSteps(ctx, ends...)
+}
