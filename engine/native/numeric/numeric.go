@@ -43,43 +43,8 @@ func Read[T Float](c *op.Context, k int, t *tensor.Tensor) []T {
 		return tensor.Data[T](t)
 	}
 	dst := op.Scratch[T](c, k, t.Len())
-	convertFrom(dst, t)
+	op.ReadFloats(dst, t)
 	return dst
-}
-
-func convertFrom[T Float](dst []T, t *tensor.Tensor) {
-	switch t.DType() {
-	case tensor.Float32:
-		Convert(dst, tensor.Data[float32](t))
-	case tensor.Float64:
-		Convert(dst, tensor.Data[float64](t))
-	case tensor.Float16:
-		for i, v := range tensor.Data[tensor.Float16Bits](t) {
-			dst[i] = T(v.Float32())
-		}
-	case tensor.BFloat16:
-		for i, v := range tensor.Data[tensor.BFloat16Bits](t) {
-			dst[i] = T(v.Float32())
-		}
-	case tensor.Int8:
-		Convert(dst, tensor.Data[int8](t))
-	case tensor.Int16:
-		Convert(dst, tensor.Data[int16](t))
-	case tensor.Int32:
-		Convert(dst, tensor.Data[int32](t))
-	case tensor.Int64:
-		Convert(dst, tensor.Data[int64](t))
-	case tensor.Uint8:
-		Convert(dst, tensor.Data[uint8](t))
-	case tensor.Uint16:
-		Convert(dst, tensor.Data[uint16](t))
-	case tensor.Uint32:
-		Convert(dst, tensor.Data[uint32](t))
-	case tensor.Uint64:
-		Convert(dst, tensor.Data[uint64](t))
-	default:
-		panic(op.Errorf("%v is not a number", t.DType()))
-	}
 }
 
 // Convert converts src into dst, element by element, as Go converts.

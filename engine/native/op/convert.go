@@ -15,20 +15,24 @@ func Float32s(c *Context, k int, t *tensor.Tensor) []float32 {
 	return dst
 }
 
-// ReadFloat32s converts all of t to float32 into dst.
-func ReadFloat32s(dst []float32, t *tensor.Tensor) {
+// ReadFloat32s converts all of t to float32 into dst; see ReadFloats.
+func ReadFloat32s(dst []float32, t *tensor.Tensor) { ReadFloats(dst, t) }
+
+// ReadFloats converts all of t into dst. It panics on types without a plain
+// numeric value.
+func ReadFloats[T float32 | float64](dst []T, t *tensor.Tensor) {
 	switch t.DType() {
 	case tensor.Float32:
-		copy(dst, tensor.Data[float32](t))
+		convert(dst, tensor.Data[float32](t))
 	case tensor.Float64:
 		convert(dst, tensor.Data[float64](t))
 	case tensor.Float16:
 		for i, v := range tensor.Data[tensor.Float16Bits](t) {
-			dst[i] = v.Float32()
+			dst[i] = T(v.Float32())
 		}
 	case tensor.BFloat16:
 		for i, v := range tensor.Data[tensor.BFloat16Bits](t) {
-			dst[i] = v.Float32()
+			dst[i] = T(v.Float32())
 		}
 	case tensor.Int64:
 		convert(dst, tensor.Data[int64](t))
@@ -47,7 +51,7 @@ func ReadFloat32s(dst []float32, t *tensor.Tensor) {
 	case tensor.Uint8, tensor.Uint4, tensor.Uint2:
 		convert(dst, tensor.Data[uint8](t))
 	default:
-		panic(Errorf("%v cannot be read as float32", t.DType()))
+		panic(Errorf("%v is not a number", t.DType()))
 	}
 }
 
