@@ -5,9 +5,14 @@
 // operator they come from (ensemble), then packed into flat arrays in which
 // every comparison is the same unsigned one (forest): a walk is a few loads
 // and additions a level without a branch, so eight walks go in step and hide
-// each other's memory latency. Each row's sums are formed tree by tree in the
-// model's order, in the precision of its weights, so results depend neither on
-// the batch a row stands in nor on the number of threads.
+// each other's memory latency. Where the processor has the vectors, single
+// precision forests of small trees are not walked: every test clears bits of
+// the trees' masks of leaves, for several rows (quick) or several trees (sweep)
+// at once.
+//
+// Each row's sums are formed tree by tree in the model's order, in the precision
+// of its weights, so results depend neither on the batch a row stands in, nor on
+// the number of threads, nor on which of these ways a forest goes.
 package tree
 
 import (

@@ -34,6 +34,9 @@ type forest[A real] struct {
 	agg     aggregate
 	targets int
 	votes   votes[A]
+
+	quick *quick // nil when batches walk
+	sweep *sweep // nil when single rows walk
 }
 
 // slots is the number of keys of a row.
@@ -61,6 +64,11 @@ func pack[A real](e *ensemble) (*forest[A], error) {
 	f.features, f.nan, f.sets, f.votes = p.table.features, p.table.nan, p.table.sets, p.votes
 	if f.narrow = narrow[A](p.out, f.slots()); f.narrow == nil {
 		f.wide = p.out
+	}
+	all := available()
+	f.quick = planQuick(f, p.out, all[len(all)-1])
+	if f.sweep = planSweep(f, f.quick); f.sweep != nil {
+		f.quick.minRows = minRowsAgainstSweep
 	}
 	return f, nil
 }

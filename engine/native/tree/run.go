@@ -22,6 +22,7 @@ type walker[A real] struct {
 	// eight trees.
 	leaves [lanes][blockRows]uint64
 	column [lanes]uint64
+	quick  quickRun
 }
 
 // grow makes room for blocks of up to n rows.
@@ -36,19 +37,35 @@ func (w *walker[A]) grow(f *forest[A], n int) {
 	if need := n * f.targets; len(w.score) < need {
 		w.score, w.has = make([]A, need), make([]bool, need)
 	}
+	if f.quick != nil {
+		w.quick.grow(f.quick)
+	}
 }
 
-// block walks all trees for n rows of x, at most rowsAtOnce, and gives their
-// tallies, which stand one after the other until the next call.
+// block goes through all trees for n rows of x, at most rowsAtOnce, and gives
+// their tallies, which stand one after the other until the next call. By what
+// means makes no difference to them.
 func (f *forest[A]) block(w *walker[A], x []A, n, columns int) tally[A] {
 	t := tally[A]{w.score[:n*f.targets], w.has[:n*f.targets]}
 	f.start(t)
-	groups := n / lanes
-	f.walkGroups(w, t, x, groups, columns)
-	for i := groups * lanes; i < n; i++ {
-		f.walkRow(w, t.row(i, f.targets), x[i*columns:(i+1)*columns])
+	first := f.quickRows(w, t, x, n, columns)
+	if first == 0 && f.sweep == nil {
+		first = n / lanes * lanes
+		f.walkGroups(w, t, x, n/lanes, columns)
+	}
+	for i := first; i < n; i++ {
+		f.oneRow(w, t.row(i, f.targets), x[i*columns:(i+1)*columns])
 	}
 	return t
+}
+
+// oneRow is for the rows that do not come in groups.
+func (f *forest[A]) oneRow(w *walker[A], t tally[A], row []A) {
+	if f.sweep != nil {
+		f.sweepRow(w, t, row)
+	} else {
+		f.walkRow(w, t, row)
+	}
 }
 
 // walkRow walks eight trees at a time for one row.

@@ -120,6 +120,13 @@ func compareWalks[A real](t *testing.T, r *rand.Rand, e *ensemble, wideNodes boo
 	for i := range x {
 		x[i] = A(pickValue(r))
 	}
+	compareWithPlain(t, e, f, x, n, columns)
+	f.quick, f.sweep = nil, nil
+	compareWithPlain(t, e, f, x, n, columns)
+}
+
+func compareWithPlain[A real](t *testing.T, e *ensemble, f *forest[A], x []A, n, columns int) {
+	t.Helper()
 	var w walker[A]
 	w.grow(f, n)
 	got := f.block(&w, x, n, columns)
