@@ -3,7 +3,7 @@ package tensor
 import (
 	"errors"
 	"fmt"
-	"math"
+	"math/bits"
 	"slices"
 	"unsafe"
 )
@@ -71,16 +71,19 @@ func (t *Tensor) Reset(d DType, shape ...int) {
 	}
 }
 
+// maxElements bounds what Reset allocates: 2⁴¹ elements.
+const maxElements = 1 << 41
+
 func mustElements(shape []int) int {
-	// The common case, inlined: Elements formats errors and so escapes.
-	n := 1
+	n := uint64(1)
 	for _, d := range shape {
-		if d < 0 || (d != 0 && n > math.MaxInt32*1024/d) {
+		over, product := bits.Mul64(n, uint64(d))
+		if d < 0 || over != 0 || product > maxElements {
 			panic(badShape(slices.Clone(shape)))
 		}
-		n *= d
+		n = product
 	}
-	return n
+	return int(n)
 }
 
 func badShape(shape []int) error {

@@ -3,6 +3,7 @@ package op
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"unsafe"
 
 	"github.com/greenlight-dev/greenlight/tensor"
@@ -100,15 +101,16 @@ func (c *Context) checkSize(d tensor.DType, shape []int) {
 	if d == tensor.String {
 		size = int(unsafe.Sizeof(""))
 	}
-	n := 1
+	bytes := uint64(size)
 	for _, dim := range shape {
 		if dim < 0 {
 			panic(Errorf("output shape has a negative dimension (%d)", dim))
 		}
-		if dim != 0 && n > c.MaxBytes/size/dim {
+		over, product := bits.Mul64(bytes, uint64(dim))
+		if over != 0 || product > uint64(c.MaxBytes) {
 			panic(Errorf("output would be larger than the limit of %d bytes", c.MaxBytes))
 		}
-		n *= dim
+		bytes = product
 	}
 }
 

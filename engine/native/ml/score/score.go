@@ -7,6 +7,7 @@ package score
 import (
 	"math"
 
+	"github.com/greenlight-dev/greenlight/engine/native/gemm"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 )
 
@@ -118,9 +119,12 @@ func largest(row []float32) float32 {
 
 func softmax(row []float32) {
 	top, sum := largest(row), float32(0)
-	for i, v := range row {
-		row[i] = exp(v - top)
-		sum += row[i]
+	for i := range row {
+		row[i] -= top
+	}
+	gemm.ExpInto(row, row)
+	for _, v := range row {
+		sum += v
 	}
 	for i := range row {
 		row[i] /= sum
