@@ -93,7 +93,7 @@ and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(env), newPredict(env), newInspect(env), newProve(env), newVersion(env))
+	root.AddCommand(newServe(env), newPredict(env), newInspect(env), newProve(env), newVersion(env), newGateway(env))
 	root.AddCommand(newInit(env), newValidate(env), newSchema(env))
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {

@@ -1,0 +1,219 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// door is one listening address with its server.
+type door struct {
+	gateway  *Gateway
+	name     string
+	asked    string // address as it was configured
+	server   Server
+	tls      *TLS
+	listener net.Listener
+	http     *http.Server
+	acme     *autocert.Manager // nil without ACME
+	stall    time.Duration
+	closing  atomic.Bool // answers tell the client to close
+	open     atomic.Int64
+	served   sync.WaitGroup
+}
+
+func (g *Gateway) newDoor(l Listener, s Server, ln net.Listener) (*door, error) {
+	d := &door{gateway: g, name: l.Name, asked: l.Address, server: s, tls: l.TLS, listener: ln,
+		stall: s.StallTimeout.or(time.Minute)}
+	d.http = &http.Server{
+		Handler:           d,
+		ReadHeaderTimeout: s.HeaderTimeout.or(10 * time.Second),
+		IdleTimeout:       s.IdleTimeout.or(75 * time.Second),
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(g.options.Log.Handler(), slog.LevelDebug),
+		ConnState:         d.count,
+		Protocols:         new(http.Protocols),
+	}
+	if s.MaxHeaderBytes == 0 {
+		d.http.MaxHeaderBytes = 64 << 10
+	}
+	d.http.Protocols.SetHTTP1(true)
+	d.http.Protocols.SetHTTP2(l.TLS != nil)
+	d.http.Protocols.SetUnencryptedHTTP2(l.TLS == nil)
+	if l.TLS == nil {
+		return d, nil
+	}
+	var err error
+	d.http.TLSConfig, d.acme, err = tlsConfig(l.TLS, g.options.Log)
+	return d, err
+}
+
+// address is the one in use.
+func (d *door) address() string { return d.listener.Addr().String() }
+
+// ServeHTTP answers a request that came in here.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, acmePath) && r.TLS == nil && d.gateway.answerACME(w, r) {
+		return
+	}
+	d.gateway.serve(d, w, r)
+}
+
+// serveDoor starts the server. It is called with mu held.
+func (g *Gateway) serveDoor(d *door) {
+	d.served.Add(1)
+	g.work.Go(func() {
+		defer d.served.Done()
+		ln := net.Listener(stallListener{d.listener, d.stall})
+		if d.tls != nil {
+			ln = tls.NewListener(ln, d.http.TLSConfig)
+		}
+		err := d.http.Serve(ln)
+		if !d.closing.Load() && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			g.options.Log.Error("a listener failed", "listener", d.name, "error", err)
+		}
+	})
+}
+
+// count keeps the number of open connections.
+func (d *door) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		d.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		d.open.Add(-1)
+	}
+}
+
+// closeNow ends the door and every connection that came through it.
+func (d *door) closeNow() {
+	d.closing.Store(true)
+	_ = d.listener.Close()
+	_ = d.http.Close()
+	d.served.Wait()
+}
+
+// drainDoors closes the listeners, goes on answering for the time of linger
+// while telling clients to close, and then waits for the last answers. In any
+// other order a request can come in on a connection that is being closed.
+func drainDoors(ctx context.Context, doors []*door, linger time.Duration) error {
+	stopAccepting(doors)
+	waitClosed(ctx, doors, linger)
+	var errs []error
+	for _, d := range doors {
+		if err := shutdown(ctx, d.http); err != nil {
+			errs = append(errs, fmt.Errorf("listener %s: %w", d.name, err))
+			_ = d.http.Close()
+		}
+		d.served.Wait()
+	}
+	return errors.Join(errs...)
+}
+
+// shutdown waits for a server's last answers; that its listener is closed
+// already is as it should be.
+func shutdown(ctx context.Context, s *http.Server) error {
+	if err := s.Shutdown(ctx); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func stopAccepting(doors []*door) {
+	for _, d := range doors {
+		_ = d.listener.Close() // the only effect wanted is that nothing more is accepted
+		d.closing.Store(true)
+	}
+}
+
+// waitClosed waits for the clients to close their connections.
+func waitClosed(ctx context.Context, doors []*door, linger time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, linger)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var open int64
+		for _, d := range doors {
+			open += d.open.Load()
+		}
+		if open == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// stallListener bounds how long a client may take to accept what is sent.
+type stallListener struct {
+	net.Listener
+	timeout time.Duration
+}
+
+func (l stallListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &stallConn{Conn: c, timeout: l.timeout}, nil
+}
+
+// stallConn has a deadline on each write. As moving a deadline costs, it is
+// moved only when a quarter of it has passed.
+type stallConn struct {
+	net.Conn
+	timeout time.Duration
+	setAt   atomic.Int64 // nanoseconds since 1970
+}
+
+func (c *stallConn) Write(p []byte) (int, error) {
+	now := time.Now()
+	if n := now.UnixNano(); n-c.setAt.Load() > int64(c.timeout/4) {
+		c.setAt.Store(n)
+		_ = c.Conn.SetWriteDeadline(now.Add(c.timeout)) // fails only when closed, and then so does the write
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline is called by the server between requests to take away the
+// deadline of the last; ours stays.
+func (c *stallConn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	c.setAt.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// CloseWrite lets the server say that it will send no more while the client
+// still sends: an answer to a request that is refused is then not lost.
+func (c *stallConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// duplicate gives another listener on the same socket.
+func (d *door) duplicate() (net.Listener, error) {
+	f, err := listenerFile(d.listener)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return net.FileListener(f)
+}
