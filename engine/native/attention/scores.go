@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 )
 
 // softcap sets each value to limit·tanh(value/limit).
@@ -44,7 +45,7 @@ func softmax[T float](row []T) {
 	for i := range row {
 		row[i] -= top
 	}
-	exponentiate(row)
+	numeric.Exp(row)
 	share := T(1 / total(row))
 	for i := range row {
 		row[i] *= share
@@ -62,15 +63,4 @@ func total[T float](row []T) float64 {
 		a += float64(v)
 	}
 	return (a + b) + (c + d)
-}
-
-func exponentiate[T float](row []T) {
-	switch v := any(row).(type) {
-	case []float32:
-		gemm.ExpInto(v, v)
-	case []float64:
-		for i, x := range v {
-			v[i] = math.Exp(x)
-		}
-	}
 }
