@@ -34,8 +34,8 @@ func newGateway(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Route, balance and guard requests to services",
-		Long: `Route, balance and guard requests to services, in a process that 'greenlight up'
-starts and configures, and that lives without it.
+		Long: `Route, balance and guard requests to services, in a process of its own that goes
+on without whoever configures it.
 
 The configuration is kept in --config and steered at --control:
   GET, PUT /config                      the configuration, applied as a whole
