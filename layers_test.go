@@ -43,7 +43,7 @@ var rules = []rule{
 			return within(f.path, "tensor", "onnx", "plan", "spec", "modelserver/scan", "engine/native") && !isMain(f)
 		},
 		never: func(_ folder, imported string) bool {
-			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/")
+			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/") && imported != "net/netip"
 		},
 	},
 	{

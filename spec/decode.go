@@ -17,7 +17,7 @@ type decoder struct {
 	errs   *collector
 	lookup func(string) (string, bool) // nil leaves ${VAR} as written
 	fsys   fs.FS                       // nil checks no files
-	skip   string                      // key that the outermost map leaves out
+	skip   []string                    // keys that the outermost map leaves out
 	known  map[reflect.Type][]field
 }
 
@@ -105,7 +105,7 @@ func (d *decoder) structure(n *node, v any) {
 		switch {
 		case f.key == "":
 			given[d.unknown(item, fields)] = true
-		case f.key == d.skip && n.parent == nil:
+		case n.parent == nil && slices.Contains(d.skip, f.key):
 		default:
 			d.value(item, f, r.Field(f.index).Addr().Interface())
 		}

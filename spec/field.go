@@ -143,6 +143,18 @@ var formats = map[string]format{
 		want:    "a host name without scheme, port and path, as shop.example.com or *.example.com",
 		mend:    asHost,
 	},
+	"network": {
+		pattern: regexp.MustCompile(`^[0-9a-fA-F.:]+(/[0-9]{1,3})?$`),
+		want:    "a network as 10.0.0.0/8, or one address",
+	},
+	"header": {
+		pattern: regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~-]{1,100}$`),
+		want:    "a name of letters, digits and '-'",
+	},
+	"address": {
+		pattern: regexp.MustCompile(`^[^\s/@]*:[0-9]{1,5}$`),
+		want:    "HOST:PORT, as 127.0.0.1:8443 or :443",
+	},
 	"method": {
 		pattern: regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE)$`),
 		want:    "one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT and TRACE",

@@ -55,11 +55,15 @@ func (f *File) build(env string, o ResolveOptions, errs *collector) *System {
 		Name:        f.name,
 		Environment: Environment{Name: env, Backend: e.Backend, Owner: e.Owner, Drift: e.Drift},
 	}
+	var doc document
+	if gateway := f.gatewayOf(env); gateway != nil {
+		d.value(gateway, fieldNamed(d.fields(&doc), "gateway"), &doc.Gateway)
+		system.Gateway = doc.Gateway
+	}
 	tree := f.overlaid(env)
 	if tree == nil {
 		return system // reported with the head
 	}
-	var doc document
 	d.value(tree, fieldNamed(d.fields(&doc), "services"), &doc.Services)
 	for name, s := range doc.Services {
 		s.Name = name
@@ -85,6 +89,19 @@ func (f *File) overlaid(env string) *node {
 	return merge(base, &known, typeOf[map[string]Service]())
 }
 
+// gatewayOf is the tree of the gateway with the environment's changes, nil
+// where neither says anything.
+func (f *File) gatewayOf(env string) *node {
+	base, over := f.root.get("gateway"), f.root.get("environments").get(env).get("gateway")
+	switch {
+	case over == nil || over.kind != kindMap: // reported with the head
+		return base
+	case base == nil:
+		return over
+	}
+	return merge(base, over, typeOf[Gateway]())
+}
+
 // crossCheck is what can only be told of all services together.
 type crossCheck struct {
 	d      *decoder
@@ -95,7 +112,31 @@ type crossCheck struct {
 func (c *crossCheck) run() {
 	c.routes()
 	c.images()
+	c.mirrors()
 	c.dependencies()
+}
+
+// mirrors refuses copies to services that do not exist.
+func (c *crossCheck) mirrors() {
+	for _, s := range c.system.Services {
+		to := c.tree.get(s.Name).get("mirror").get("service")
+		if to == nil || s.Mirror.Service == "" {
+			continue
+		}
+		if s.Mirror.Service == s.Name {
+			c.d.errs.add(to, "a service cannot mirror to itself")
+		} else if !slices.ContainsFunc(c.system.Services, func(o Service) bool { return o.Name == s.Mirror.Service }) {
+			c.d.errs.add(to, "no service is called %q%s", shorten(s.Mirror.Service), didYouMean(s.Mirror.Service, c.names()))
+		}
+	}
+}
+
+func (c *crossCheck) names() []string {
+	names := make([]string, len(c.system.Services))
+	for i, s := range c.system.Services {
+		names[i] = s.Name
+	}
+	return names
 }
 
 // images refuses container images where nothing can run them.
@@ -175,10 +216,9 @@ func overlap(a, b []string) bool {
 // dependencies refuses what cannot be started in any order, and puts the
 // services in one in which they can be.
 func (c *crossCheck) dependencies() {
-	names := make([]string, len(c.system.Services))
+	names := c.names()
 	byName := make(map[string]Service, len(names))
-	for i, s := range c.system.Services {
-		names[i] = s.Name
+	for _, s := range c.system.Services {
 		byName[s.Name] = s
 	}
 	walk := &startOrder{check: c, byName: byName, state: make(map[string]visit)}

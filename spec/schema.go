@@ -53,6 +53,8 @@ func (g *schemaWriter) of(t reflect.Type, f field, over bool) schema {
 	switch v := reflect.New(t).Interface().(type) {
 	case *overlay:
 		return g.ref(typeOf[Service](), true)
+	case *gatewayOverlay:
+		return g.ref(typeOf[Gateway](), true)
 	case *Models:
 		return modelsSchema()
 	case *Command:

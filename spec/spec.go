@@ -46,6 +46,7 @@ type File struct {
 // document is the file's outermost map.
 type document struct {
 	Name         string                 `json:"name" opt:"required" format:"label" doc:"Name of the system."`
+	Gateway      Gateway                `json:"gateway" aka:"proxy,ingress,edge" doc:"What the gateway does for all services."`
 	Services     map[string]Service     `json:"services" opt:"required,some" keys:"label" aka:"apps,models" doc:"What runs, by name."`
 	Environments map[string]environment `json:"environments" opt:"some" keys:"label" aka:"envs,stages" doc:"Where it runs, by name. Without it there is one: dev, on this machine."`
 }
@@ -55,6 +56,7 @@ type environment struct {
 	Backend  string             `json:"backend" enum:"process,kubernetes,aws,mem" aka:"platform,target" doc:"What runs the replicas: processes of this machine, Kubernetes, AWS, or memory (for trying things out)."`
 	Owner    string             `json:"owner" opt:"vars" aka:"team,oncall" doc:"Who is told when something is wrong: a mail address or a name."`
 	Drift    string             `json:"drift" enum:"off,detect,heal" doc:"What to do when the environment differs from this file: nothing, report it, or put it right."`
+	Gateway  gatewayOverlay     `json:"gateway" doc:"What the gateway does otherwise here."`
 	Services map[string]overlay `json:"services" keys:"label" doc:"What differs here, service by service: maps are merged, lists and single values replaced, null removes."`
 }
 
@@ -64,7 +66,14 @@ func (e *environment) defaults(*node) { e.Backend, e.Drift = "process", "heal" }
 // was merged, as a Service.
 type overlay struct{}
 
-func (overlay) take(d *decoder, n *node) bool {
+func (overlay) take(d *decoder, n *node) bool { return takeOverlay(d, n) }
+
+// gatewayOverlay is what an environment changes of the gateway.
+type gatewayOverlay struct{}
+
+func (gatewayOverlay) take(d *decoder, n *node) bool { return takeOverlay(d, n) }
+
+func takeOverlay(d *decoder, n *node) bool {
 	if n.kind != kindMap {
 		d.wrongType(n, "a map of what differs")
 	}
@@ -96,10 +105,10 @@ func Parse(file string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// readHead decodes everything but the services, which environments change. It
-// tells whether they are few enough to go on.
+// readHead decodes everything but the gateway and the services, which
+// environments change. It tells whether they are few enough to go on.
 func (f *File) readHead(errs *collector) bool {
-	d := &decoder{errs: errs, skip: "services"}
+	d := &decoder{errs: errs, skip: []string{"gateway", "services"}}
 	var doc document
 	d.structure(f.root, &doc)
 	if !d.limitEntries(f.root.get("services"), maxServices, "services") ||

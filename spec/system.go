@@ -11,6 +11,7 @@ import (
 type System struct {
 	Name        string      `json:"name"`
 	Environment Environment `json:"environment"`
+	Gateway     Gateway     `json:"gateway,omitzero"`
 	// Services come after those they depend on, otherwise by name.
 	Services []Service `json:"services"`
 }
@@ -40,6 +41,9 @@ type Service struct {
 	Stop      Stop              `json:"stop" doc:"How it stops."`
 	Routes    []Route           `json:"routes" aka:"route,paths,ingress,ports" doc:"Which requests it gets. Default: all for the only service, else /NAME with the prefix removed. [] is none."`
 	DependsOn []string          `json:"depends_on,omitempty" aka:"depends,after,needs,requires" doc:"Services that must be ready before this one starts."`
+	Protocol  string            `json:"protocol,omitempty" enum:"http1,h2c" aka:"proto,grpc,http2" doc:"What its program speaks: http1, or h2c for HTTP/2 without TLS, which gRPC needs. Default: http1."`
+	Sticky    Sticky            `json:"sticky,omitzero" aka:"affinity,session" doc:"What keeps a client on one release while several answer."`
+	Mirror    Mirror            `json:"mirror,omitzero" aka:"shadow,copy" doc:"A service that gets copies of the requests; its answers reach nobody."`
 	Volumes   map[string]Volume `json:"volumes,omitempty" keys:"label" aka:"volume,mounts,disks" doc:"Data that outlives releases, by name."`
 }
 
