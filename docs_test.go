@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/greenlight-dev/greenlight/spec"
 )
 
 // TestDocumentedCommands runs the blocks of commands in READMEs and
@@ -269,4 +271,25 @@ func readText(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// TestDocumentedDescriptions reads every YAML block of the documents that is
+// a whole description.
+func TestDocumentedDescriptions(t *testing.T) {
+	yaml := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+	read := 0
+	for _, file := range markdown(t) {
+		for _, m := range yaml.FindAllStringSubmatch(readText(t, file), -1) {
+			if !strings.Contains(m[1], "services:") {
+				continue
+			}
+			if _, err := spec.Parse(file, []byte(m[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			read++
+		}
+	}
+	if read == 0 {
+		t.Error("no document holds a description: the search is broken")
+	}
 }

@@ -109,7 +109,7 @@ type Replicas struct {
 	Max    int      `json:"max" opt:"required" min:"1" max:"1000" aka:"maximum,most" doc:"Most replicas."`
 	Target Target   `json:"target,omitzero" aka:"metric,on" doc:"What one replica should bear; replicas are added above and removed below it."`
 	Window Window   `json:"window,omitzero" aka:"stabilization,cooldown" doc:"How long the load must ask for a change before it is made."`
-	Hold   Duration `json:"hold,omitzero" min:"1s" max:"10m" doc:"With min 0: how long a request waits for the first replica."`
+	Hold   Duration `json:"hold,omitzero" min:"1s" max:"10m" doc:"With min 0: how long a request waits for the first replica. Default: 30s."`
 }
 
 func (r *Replicas) defaults(*node) { r.Min, r.Max = 1, 1 }
@@ -161,8 +161,8 @@ type Target struct {
 
 // Window is how long the load must ask for a change before it is made.
 type Window struct {
-	Up   Duration `json:"up,omitzero" min:"0s" max:"1h" doc:"Before replicas are added."`
-	Down Duration `json:"down,omitzero" min:"0s" max:"24h" doc:"Before replicas are removed."`
+	Up   Duration `json:"up,omitzero" min:"0s" max:"1h" doc:"Before replicas are added. Default: 10s."`
+	Down Duration `json:"down,omitzero" min:"0s" max:"24h" doc:"Before replicas are removed. Default: 5m."`
 }
 
 func (w *Window) fill(n *node) {
@@ -212,10 +212,10 @@ type Check struct {
 	Off       bool     `json:"off,omitzero"`
 	Path      string   `json:"path,omitempty" group:"how" format:"path" aka:"http,url,httpGet" doc:"Path that must answer with a status from 200 to 299."`
 	TCP       bool     `json:"tcp,omitzero" group:"how" aka:"tcpSocket,port" doc:"true: that it accepts connections is enough."`
-	Interval  Duration `json:"interval,omitzero" min:"100ms" max:"1h" aka:"every,period,periodSeconds" doc:"Time from one check to the next."`
-	Timeout   Duration `json:"timeout,omitzero" min:"10ms" max:"10m" aka:"timeoutSeconds" doc:"Longest wait for the answer."`
-	Failures  int      `json:"failures,omitzero" min:"1" max:"100" aka:"retries,failureThreshold" doc:"Failed checks in a row before it counts."`
-	Successes int      `json:"successes,omitzero" min:"1" max:"100" aka:"successThreshold" doc:"Good checks in a row before it counts."`
+	Interval  Duration `json:"interval,omitzero" min:"100ms" max:"1h" aka:"every,period,periodSeconds" doc:"Time from one check to the next. Default: 2s for ready, 10s for live."`
+	Timeout   Duration `json:"timeout,omitzero" min:"10ms" max:"10m" aka:"timeoutSeconds" doc:"Longest wait for the answer. Default: 2s for ready, 5s for live."`
+	Failures  int      `json:"failures,omitzero" min:"1" max:"100" aka:"retries,failureThreshold" doc:"Failed checks in a row before it counts. Default: 3."`
+	Successes int      `json:"successes,omitzero" min:"1" max:"100" aka:"successThreshold" doc:"Good checks in a row before it counts. Default: 1."`
 }
 
 // follow makes it a check of a path.
@@ -252,12 +252,12 @@ func (c *Check) check(d *decoder, n *node) {
 
 // Start bounds a start.
 type Start struct {
-	Grace Duration `json:"grace" min:"1s" max:"1h" aka:"timeout" doc:"Time to become ready; a replica that takes longer has failed."`
+	Grace Duration `json:"grace" min:"1s" max:"1h" aka:"timeout" doc:"Time to become ready; a replica that takes longer has failed. Default: 1m."`
 }
 
 // Stop bounds a stop.
 type Stop struct {
-	Grace Duration `json:"grace" min:"0s" max:"1h" aka:"timeout" doc:"Time to finish requests after SIGTERM; then it is killed."`
+	Grace Duration `json:"grace" min:"0s" max:"1h" aka:"timeout" doc:"Time to finish requests after SIGTERM; then it is killed. Default: 30s."`
 }
 
 // Route is a set of requests: those for a host and below a path.
