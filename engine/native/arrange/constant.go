@@ -3,6 +3,7 @@ package arrange
 import (
 	"math"
 
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -293,11 +294,12 @@ func rangeSmall(c *op.Context) error {
 	if err != nil {
 		return err
 	}
-	op.InSmall(c, 0, c.NewOut(0, c.T(0).DType(), n), func(dst []float32) {
-		for i := range dst {
-			dst[i] = v[0] + float32(i)*v[2]
-		}
-	})
+	out := c.NewOut(0, c.T(0).DType(), n)
+	dst := numeric.Target[float32](c, 0, out)
+	for i := range dst {
+		dst[i] = v[0] + float32(i)*v[2]
+	}
+	numeric.Store(c, 0, out, dst)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/onnx"
 	"github.com/greenlight-dev/greenlight/tensor"
@@ -122,11 +123,11 @@ func (k *random) Run(c *op.Context) error {
 		k.fill(t, tensor.Data[float64](out))
 		return nil
 	}
-	op.InSmall(c, 0, out, func(dst []float32) {
-		for i := range dst {
-			dst[i] = float32(k.draw(t))
-		}
-	})
+	dst := numeric.Target[float32](c, 0, out)
+	for i := range dst {
+		dst[i] = float32(k.draw(t))
+	}
+	numeric.Store(c, 0, out, dst)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -207,10 +208,10 @@ func swiglu(c *op.Context, alpha float32) error {
 	}
 	x, y := op.Float32s(c, 0, a), op.Float32s(c, 1, b)
 	swish := swishRow(alpha)
-	op.InSmall(c, 2, out, func(dst []float32) {
-		swish(dst, x)
-		mul(dst, dst, y)
-	})
+	dst := numeric.Target[float32](c, 2, out)
+	swish(dst, x)
+	mul(dst, dst, y)
+	numeric.Store(c, 2, out, dst)
 	return nil
 }
 

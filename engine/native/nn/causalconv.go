@@ -3,6 +3,7 @@ package nn
 import (
 	"github.com/greenlight-dev/greenlight/engine/native/elementwise"
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -53,7 +54,7 @@ func (k *causalConv) Run(c *op.Context) error {
 	out := c.NewOut(0, x.DType(), batch, channels, length)
 	present := c.NewOut(1, x.DType(), batch, channels, taps-1)
 	src, weights := op.Float32s(c, 0, x), op.Float32s(c, 1, w)
-	dst, state := float32Out(c, 4, out), float32Out(c, 5, present)
+	dst, state := numeric.Target[float32](c, 4, out), numeric.Target[float32](c, 5, present)
 	line := op.Scratch[float32](c, 6, taps-1+length)
 	var bias, before []float32
 	if b != nil {
@@ -74,8 +75,8 @@ func (k *causalConv) Run(c *op.Context) error {
 		k.channel(dst[i*length:][:length], line, weights[i%channels*taps:][:taps], bias, i%channels)
 		copy(state[i*(taps-1):][:taps-1], line[length:])
 	}
-	storeFloat32(out, dst)
-	storeFloat32(present, state)
+	numeric.Store(c, 4, out, dst)
+	numeric.Store(c, 5, present, state)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -65,11 +66,11 @@ func (k *conv) Run(c *op.Context) error {
 	if x.DType() == tensor.Float64 {
 		return convolveFloat64(c, &st.Geometry, out, x, w, b)
 	}
-	dst := float32Out(c, 2, out)
+	dst := numeric.Target[float32](c, 2, out)
 	if err := k.convolve(c, st, dst, op.Float32s(c, 0, x)); err != nil {
 		return err
 	}
-	storeFloat32(out, dst)
+	numeric.Store(c, 2, out, dst)
 	return nil
 }
 

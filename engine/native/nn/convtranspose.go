@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -180,7 +181,7 @@ func (k *convTranspose) Run(c *op.Context) error {
 		weights = k.packWeights(st.packed[:0], op.Float32s(c, 1, w), w.Dim(0)/k.Group, rows)
 		st.packed = weights
 	}
-	dst := float32Out(c, 2, out)
+	dst := numeric.Target[float32](c, 2, out)
 	var bias []float32
 	if b != nil {
 		bias = op.Float32s(c, 3, b)
@@ -190,7 +191,7 @@ func (k *convTranspose) Run(c *op.Context) error {
 	spreadPixels(&st.Geometry, dst, bias, columns, func(group, at int) {
 		weights[group].Mul(&st.ws, pixels, src[at:], pixels, false, columns, pixels, gemm.Epilogue{})
 	})
-	storeFloat32(out, dst)
+	numeric.Store(c, 2, out, dst)
 	return nil
 }
 

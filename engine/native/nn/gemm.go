@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -164,7 +165,7 @@ func (k *gemmNode) runFloat32(c *op.Context, s gemmShape, a, b, bias, out *tenso
 	ws := op.State[gemm.Workspace](c)
 	var ep gemm.Epilogue
 	k.act.set(&ep)
-	dst := float32Out(c, 2, out)
+	dst := numeric.Target[float32](c, 2, out)
 	switch {
 	case bias == nil || k.beta == 0:
 	case k.bias != nil:
@@ -185,7 +186,7 @@ func (k *gemmNode) runFloat32(c *op.Context, s gemmShape, a, b, bias, out *tenso
 		ep.Alpha = k.alpha
 		gemm.Mul(ws, s.m, s.n, s.k, fa, a.Dim(1), k.transA, op.Float32s(c, 1, b), b.Dim(1), k.transB, dst, s.n, ep)
 	}
-	storeFloat32(out, dst)
+	numeric.Store(c, 2, out, dst)
 }
 
 // spreadC sets dst, n columns wide, to beta·c, broadcast.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/greenlight-dev/greenlight/engine/native/gemm"
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -175,7 +176,7 @@ func (k *matMul) runFloat32(c *op.Context, pl *matMulPlan, a, b, out *tensor.Ten
 		return op.Errorf("the bias has %d elements, want %d", len(ep.ColBias), pl.n)
 	}
 	fa := op.Float32s(c, 0, a)
-	dst := float32Out(c, 2, out)
+	dst := numeric.Target[float32](c, 2, out)
 	if k.packed != nil {
 		k.packed.Mul(&pl.ws, pl.m, fa, pl.k, dst, pl.n, ep)
 	} else {
@@ -184,7 +185,7 @@ func (k *matMul) runFloat32(c *op.Context, pl *matMulPlan, a, b, out *tensor.Ten
 			gemm.Mul(&pl.ws, pl.m, pl.n, pl.k, fa[pl.offA[i]:], pl.k, false, fb[pl.offB[i]:], pl.n, false, dst[i*pl.m*pl.n:], pl.n, ep)
 		}
 	}
-	storeFloat32(out, dst)
+	numeric.Store(c, 2, out, dst)
 	return nil
 }
 

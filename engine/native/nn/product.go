@@ -46,19 +46,3 @@ func multiply[T number](ws *gemm.Workspace, c []T, m, n, k int, a []T, lda int, 
 		gemm.MulScalar(m, n, k, a, lda, transA, any(b).([]uint32), ldb, transB, any(c).([]uint32), n)
 	}
 }
-
-// float32Out is where to compute out in float32: its own storage, or c's k-th
-// scratch slice when it holds 16-bit floats. storeFloat32 finishes the job.
-func float32Out(c *op.Context, k int, out *tensor.Tensor) []float32 {
-	if out.DType() == tensor.Float32 {
-		return tensor.Data[float32](out)
-	}
-	return op.Scratch[float32](c, k, out.Len())
-}
-
-// storeFloat32 rounds what was computed in float32Out's slice into out.
-func storeFloat32(out *tensor.Tensor, computed []float32) {
-	if out.DType() != tensor.Float32 {
-		op.WriteFloat32s(out, computed)
-	}
-}

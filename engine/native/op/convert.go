@@ -85,18 +85,6 @@ func WriteFloat32s(t *tensor.Tensor, src []float32) {
 	}
 }
 
-// InSmall runs a float32 computation for an output of any 16-bit float type:
-// float32 outputs are given to f directly, others through scratch slice k.
-func InSmall(c *Context, k int, out *tensor.Tensor, f func(dst []float32)) {
-	if out.DType() == tensor.Float32 {
-		f(tensor.Data[float32](out))
-		return
-	}
-	dst := Scratch[float32](c, k, out.Len())
-	f(dst)
-	WriteFloat32s(out, dst)
-}
-
 // AppendInts appends an integer tensor's elements to dst; nil gives dst. It panics
 // on other types.
 func AppendInts(dst []int, t *tensor.Tensor) []int {

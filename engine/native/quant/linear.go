@@ -3,6 +3,7 @@ package quant
 import (
 	"math"
 
+	"github.com/greenlight-dev/greenlight/engine/native/numeric"
 	"github.com/greenlight-dev/greenlight/engine/native/op"
 	"github.com/greenlight-dev/greenlight/tensor"
 )
@@ -278,7 +279,9 @@ func (k dequantize) Run(c *op.Context) error {
 	}
 	out := c.OutLike(0, k.real(c.T(1).DType()), x)
 	codes := floats(c, 0, x)
-	op.InSmall(c, 3, out, func(dst []float32) { p.multiply(dst, codes) })
+	dst := numeric.Target[float32](c, 3, out)
+	p.multiply(dst, codes)
+	numeric.Store(c, 3, out, dst)
 	return nil
 }
 
