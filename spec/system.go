@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -275,11 +276,20 @@ func (r *Route) defaults(*node) {
 	r.Limits.Body = 32 << 20
 }
 
-func (r *Route) check(*decoder, *node) {
+func (r *Route) check(d *decoder, n *node) {
+	if at := n.get("path"); at != nil && formats["path"].pattern.MatchString(r.Path) && !plainPrefix(r.Path) {
+		d.errs.add(at, "%q is no plain prefix; write it without '*', '//', '.' and '..', as /api", shorten(r.Path))
+	}
 	r.Host = strings.ToLower(r.Host)
 	if len(r.Path) > 1 {
 		r.Path = strings.TrimSuffix(r.Path, "/")
 	}
+}
+
+// plainPrefix tells a path whose requests all servers agree on.
+func plainPrefix(p string) bool {
+	plain, err := url.PathUnescape(p)
+	return err == nil && !strings.Contains(plain, "*") && path.Clean(plain) == "/"+strings.Trim(plain, "/")
 }
 
 // String is how messages name the route.

@@ -13,7 +13,7 @@ import (
 func Describe(name string, services []Service) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# yaml-language-server: $schema=%s\n", spec.SchemaURL)
-	b.WriteString("# What runs, and where. greenlight validate checks this file.\n\n")
+	b.WriteString("# What runs, and where. greenlight up runs it, greenlight validate checks it.\n\n")
 	fmt.Fprintf(&b, "name: %s\n\nservices:\n", scalar(name))
 	for i, s := range services {
 		if i > 0 {
