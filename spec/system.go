@@ -289,7 +289,7 @@ func (r *Route) check(d *decoder, n *node) {
 // plainPrefix tells a path whose requests all servers agree on.
 func plainPrefix(p string) bool {
 	plain, err := url.PathUnescape(p)
-	return err == nil && !strings.Contains(plain, "*") && path.Clean(plain) == "/"+strings.Trim(plain, "/")
+	return err == nil && !strings.Contains(plain, "*") && path.Clean(plain) == "/"+strings.TrimSuffix(plain[1:], "/")
 }
 
 // String is how messages name the route.
