@@ -95,7 +95,7 @@ func (c *Client) WaitLeft(ctx context.Context, service string, ids ...string) er
 	defer tick.Stop()
 	for {
 		s, err := c.Status(ctx)
-		if err == nil && s.left(service, ids) {
+		if err == nil && s.Left(service, ids...) {
 			return nil
 		}
 		select {
@@ -109,7 +109,9 @@ func (c *Client) WaitLeft(ctx context.Context, service string, ids ...string) er
 	}
 }
 
-func (s *Status) left(service string, ids []string) bool {
+// Left tells whether the targets of a service with these ids, which are no
+// longer configured, answer no request any more; without ids, all of them.
+func (s *Status) Left(service string, ids ...string) bool {
 	return s.Predecessor == 0 && s.Successor == 0 && !slices.ContainsFunc(s.Leaving, func(t LeavingTarget) bool {
 		return t.Service == service && (len(ids) == 0 || slices.Contains(ids, t.ID))
 	})
