@@ -1,0 +1,48 @@
+package api
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/greenlight-dev/greenlight/control"
+	"github.com/greenlight-dev/greenlight/observe"
+)
+
+// Plane is the control plane as the API serves it. All methods may be called
+// at the same time; errors carry a greenlight code, which decides the status.
+type Plane interface {
+	Status(ctx context.Context) (control.Status, error)
+	// Changed gives a channel that is closed at the next change of status;
+	// then ask again.
+	Changed() <-chan struct{}
+	// Samples are the last full second of every service, by
+	// "<environment>/<service>".
+	Samples() map[string]observe.Sample
+
+	Apply(ctx context.Context, environment string, d control.Description, actor string) (control.Applied, error)
+	// Preview says what Apply would do and changes nothing.
+	Preview(ctx context.Context, environment string, d control.Description) (control.Plan, error)
+	// Plan compares what is with the description in force.
+	Plan(ctx context.Context, environment string) (control.Plan, error)
+
+	Service(ctx context.Context, environment, service string) (control.ServiceDetail, error)
+	Series(ctx context.Context, environment, service string, since time.Duration, points int) (observe.Series, error)
+	// Logs gives line after line to emit until there are no more, ctx is
+	// done, or emit fails. What is wrong with the query is an error before
+	// the first line.
+	Logs(ctx context.Context, environment, service string, q control.LogQuery, emit func(control.LogLine) error) error
+	Scale(ctx context.Context, environment, service string, to control.ScaleTo, actor string) (control.Service, error)
+	// Restart replaces a service's replicas, or the one that is named, and
+	// returns when that has begun.
+	Restart(ctx context.Context, environment, service, replica, actor string) error
+	// Try sends one request through the gateway.
+	Try(ctx context.Context, environment, service string, r control.TryRequest) (control.TryResponse, error)
+
+	Backup(ctx context.Context, w io.Writer) error
+	// Restore reads and checks a backup; when it returns without an error the
+	// control plane is about to start anew with it.
+	Restore(ctx context.Context, r io.Reader, actor string) error
+	// Down begins to stop everything, this process last.
+	Down(ctx context.Context, actor string) error
+}
