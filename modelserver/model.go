@@ -91,8 +91,7 @@ func nameFromPath(path string) string {
 // location is a model's folder with the names of its files in it.
 type location struct{ dir, model, proof string }
 
-// locate finds the model file and the proof beside it: proof.json for
-// model.onnx, NAME.proof.json for NAME.onnx.
+// locate finds the model file and the proof beside it.
 func locate(path string) (location, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,14 +104,19 @@ func locate(path string) (location, error) {
 		if _, err := os.Stat(filepath.Join(path, DefaultModelFile)); err != nil {
 			return location{}, greenlight.Errorf(greenlight.CodeNotFound, "folder %s holds no %s", path, DefaultModelFile)
 		}
-		return location{path, DefaultModelFile, "proof.json"}, nil
+		return location{path, DefaultModelFile, ProofName(DefaultModelFile)}, nil
 	}
 	base := filepath.Base(path)
-	loc := location{filepath.Dir(path), base, "proof.json"}
-	if base != DefaultModelFile {
-		loc.proof = strings.TrimSuffix(base, ".onnx") + ".proof.json"
+	return location{filepath.Dir(path), base, ProofName(base)}, nil
+}
+
+// ProofName is the name of the proof beside a model's file: proof.json for
+// model.onnx, NAME.proof.json for NAME.onnx.
+func ProofName(model string) string {
+	if model == DefaultModelFile {
+		return "proof.json"
 	}
-	return loc, nil
+	return strings.TrimSuffix(model, ".onnx") + ".proof.json"
 }
 
 // LoadOptions shape a load.

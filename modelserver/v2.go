@@ -1,6 +1,7 @@
 package modelserver
 
 import (
+	"encoding/json"
 	"net/http"
 
 	greenlight "github.com/greenlight-dev/greenlight"
@@ -75,6 +76,20 @@ type modelParameters struct {
 	Task    Task         `json:"task,omitempty"`
 	Classes []string     `json:"classes,omitempty"`
 	Proof   *ProofResult `json:"proof,omitempty"`
+	// Sample is a request for predictions that works, where the model takes
+	// rows and one is not too large.
+	Sample json.RawMessage `json:"sample_request,omitempty"`
+}
+
+// maxSample bounds a sample in metadata, in bytes.
+const maxSample = 64 << 10
+
+func parametersOf(m *Model) modelParameters {
+	p := modelParameters{Engine: m.Engine, SHA256: m.File.SHA256, Task: m.Schema.Task, Classes: m.Schema.Classes, Proof: m.Proof}
+	if sample := m.SampleRequest(); len(sample) <= maxSample {
+		p.Sample = sample
+	}
+	return p
 }
 
 func (s *Server) modelMetadata(w http.ResponseWriter, _ *http.Request, m *served) {
@@ -88,7 +103,7 @@ func (s *Server) modelMetadata(w http.ResponseWriter, _ *http.Request, m *served
 	}{
 		Name: m.Name, Versions: []string{modelVersion}, Platform: "onnx_onnxv1",
 		Inputs: describeTensors(m.Inputs()), Outputs: describeTensors(m.Outputs()),
-		Parameters: modelParameters{m.Engine, m.File.SHA256, m.Schema.Task, m.Schema.Classes, m.Proof},
+		Parameters: parametersOf(m.Model),
 	}
 	writeJSON(w, http.StatusOK, body)
 }
