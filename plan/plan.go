@@ -6,6 +6,8 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
@@ -18,6 +20,15 @@ type Service struct {
 	Replicas  int                    // how many should run
 	Template  greenlight.ReplicaSpec // complete but for the ID
 	DependsOn []string
+	// Generation counts restarts: replicas of another one are replaced as
+	// those of another release are.
+	Generation int
+	// Restart are replicas that are to be ended and started again one after
+	// the other, each without requests meanwhile. The only one that serves
+	// stays as it is: a new generation replaces it.
+	Restart []string
+	// Wait starts nothing: the last start was refused and is tried later.
+	Wait bool
 }
 
 // Desired is what an environment should be.
@@ -33,7 +44,8 @@ type Desired struct {
 type Observed struct {
 	Replicas []greenlight.Replica
 	// Routed is, for each service, the replicas that the gateway sends
-	// requests to, by ID.
+	// requests to, by ID. One that has another address by now is not among
+	// them.
 	Routed map[string][]string
 	// Now decides whether a replica that failed may start again yet.
 	Now time.Time
@@ -95,5 +107,26 @@ func Steps(d Desired, o Observed) ([]Step, error) {
 // ReplicaID names the n-th replica of a release, from 1:
 // "iris-4b7d9aa-1".
 func ReplicaID(service, release string, n int) string {
-	return fmt.Sprintf("%s-%.7s-%d", service, release, n)
+	return (&Service{Name: service, Release: release}).ReplicaID(n)
+}
+
+// ReplicaID names the service's n-th replica, from 1: "iris-4b7d9aa-1", after
+// restarts "iris-4b7d9aa-g2-1".
+func (s *Service) ReplicaID(n int) string { return s.prefix() + strconv.Itoa(n) }
+
+// prefix begins the IDs of all replicas of the service's release and
+// generation. IDs have 63 characters at most; the release, whose digest covers
+// the service's name, keeps those apart whose names are cut.
+func (s *Service) prefix() string {
+	id := fmt.Sprintf("%.44s-%.7s-", s.Name, s.Release)
+	if s.Generation > 0 {
+		id += fmt.Sprintf("g%d-", s.Generation)
+	}
+	return id
+}
+
+// Owns tells whether a replica is of the service's release and generation.
+func (s *Service) Owns(r greenlight.Replica) bool {
+	number, ok := strings.CutPrefix(r.ID, s.prefix())
+	return ok && r.Release == s.Release && !strings.Contains(number, "-")
 }

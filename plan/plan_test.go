@@ -71,7 +71,9 @@ stop iris-aaaaaaa-1: release bbbbbbb replaces aaaaaaa
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), dead},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
-			want: "start iris-aaaaaaa-2: it ended: exit status 1\n"},
+			want: `start iris-aaaaaaa-2: it ended: exit status 1
+route iris to 2 replicas: its replicas have new addresses
+`},
 		"no healing: the dead one only loses its requests": {
 			desired: plan.Desired{Services: []plan.Service{service("iris", "aaaaaaaa", 2)}},
 			observed: plan.Observed{
@@ -100,7 +102,45 @@ stop iris-aaaaaaa-1: release bbbbbbb replaces aaaaaaa
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, greenlight.ReplicaUnready)},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
 			},
-			want: "restart iris-aaaaaaa-1: it does not answer its check: no reason is known\n"},
+			want: `restart iris-aaaaaaa-1: it does not answer its check: no reason is known
+route iris to 1 replicas: its replicas have new addresses
+`},
+		"a restart of all: a new generation replaces the one before": {
+			desired: plan.Desired{Services: []plan.Service{{Name: "iris", Release: "aaaaaaaa", Replicas: 2, Generation: 1}}},
+			observed: plan.Observed{
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), replica("iris", "aaaaaaaa", 2, ready)},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
+			},
+			want: `start iris-aaaaaaa-g1-1: the service restarts or grows
+start iris-aaaaaaa-g1-2: the service restarts or grows
+route iris to 2 replicas: 2 replicas leave, 2 come
+stop iris-aaaaaaa-1: the service restarts
+stop iris-aaaaaaa-2: the service restarts
+`},
+		"a restart of one: its requests go to the others meanwhile": {
+			desired: plan.Desired{Services: []plan.Service{{Name: "iris", Release: "aaaaaaaa", Replicas: 2, Restart: []string{"iris-aaaaaaa-2"}}}},
+			observed: plan.Observed{
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), replica("iris", "aaaaaaaa", 2, ready)},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
+			},
+			want: `route iris to 1 replicas: iris-aaaaaaa-2 restarts
+restart iris-aaaaaaa-2: a restart was asked for
+route iris to 2 replicas: its replicas have new addresses
+`},
+		"a start that was refused waits": {
+			desired: plan.Desired{Heal: true, Services: []plan.Service{{Name: "iris", Release: "bbbbbbbb", Replicas: 2, Wait: true}}},
+			observed: plan.Observed{
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready)},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
+			},
+			want: ""},
+		"a stop that was interrupted is taken up": {
+			desired: plan.Desired{Services: []plan.Service{service("iris", "aaaaaaaa", 1)}},
+			observed: plan.Observed{
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), replica("iris", "aaaaaaaa", 2, greenlight.ReplicaStopping)},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
+			},
+			want: "stop iris-aaaaaaa-2: it was asked to stop and has not ended\n"},
 		"fewer replicas and a service gone": {
 			desired: plan.Desired{Services: []plan.Service{service("iris", "aaaaaaaa", 1)}},
 			observed: plan.Observed{
@@ -177,6 +217,10 @@ func drawDesired(t *rapid.T) plan.Desired {
 	for i, name := range names {
 		if rapid.Bool().Draw(t, "has "+name) {
 			s := service(name, rapid.SampledFrom(releases).Draw(t, "release"), rapid.IntRange(0, 3).Draw(t, "replicas"))
+			s.Generation = rapid.IntRange(0, 2).Draw(t, "generation")
+			for n := range rapid.IntRange(0, s.Replicas).Draw(t, "restarts") {
+				s.Restart = append(s.Restart, s.ReplicaID(n+1))
+			}
 			if i > 0 && slices.ContainsFunc(d.Services, func(o plan.Service) bool { return o.Name == names[i-1] }) {
 				s.DependsOn = names[i-1 : i]
 			}
@@ -190,8 +234,11 @@ func drawWorld(t *rapid.T) *world {
 	w := &world{plan.Observed{Routed: make(map[string][]string)}}
 	for _, name := range names {
 		for _, release := range releases {
+			s := service(name, release, 0)
+			s.Generation = rapid.IntRange(0, 2).Draw(t, "generation")
 			for n := 1; n <= rapid.IntRange(0, 3).Draw(t, "observed"); n++ {
 				r := replica(name, release, n, rapid.SampledFrom(states).Draw(t, "state"))
+				r.ID = s.ReplicaID(n)
 				w.Replicas = append(w.Replicas, r)
 				if rapid.Bool().Draw(t, "routed") {
 					w.Routed[name] = append(w.Routed[name], r.ID)
@@ -220,6 +267,13 @@ func mustSteps(t *rapid.T, d plan.Desired, w *world) []plan.Step {
 	return steps
 }
 
+// forgetRestarts is what becomes of them once the plan was carried out.
+func forgetRestarts(d plan.Desired) {
+	for i := range d.Services {
+		d.Services[i].Restart = nil
+	}
+}
+
 func checkReached(t *rapid.T, d plan.Desired, w *world) {
 	if again := mustSteps(t, d, w); len(again) != 0 {
 		t.Fatalf("the state is reached, yet there is more to do: %v", again)
@@ -228,7 +282,7 @@ func checkReached(t *rapid.T, d plan.Desired, w *world) {
 	for _, s := range d.Services {
 		total += s.Replicas
 		for n := 1; n <= s.Replicas; n++ {
-			if id := plan.ReplicaID(s.Name, s.Release, n); !slices.Contains(w.Routed[s.Name], id) {
+			if id := s.ReplicaID(n); !slices.Contains(w.Routed[s.Name], id) {
 				t.Fatalf("%s gets no requests", id)
 			}
 		}
@@ -245,6 +299,7 @@ func TestApplyingAPlanGivesTheDesiredState(t *testing.T) {
 			for _, s := range mustSteps(t, d, w) {
 				w.apply(s)
 			}
+			forgetRestarts(d)
 			w.settle()
 		}
 		checkReached(t, d, w)
@@ -264,6 +319,7 @@ func TestACrashAfterAnyStepConverges(t *testing.T) {
 				continue
 			}
 			w.apply(steps[0])
+			forgetRestarts(d) // they are kept in memory alone
 		}
 		checkReached(t, d, w)
 	})

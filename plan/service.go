@@ -12,54 +12,99 @@ import (
 // stop what is left over. While a new release is not complete, because one of
 // its replicas failed and has to wait, the release before keeps the requests.
 func planService(s Service, heal bool, now time.Time, observed []greenlight.Replica, routed []string) []Step {
-	wanted := make(map[string]bool, s.Replicas)
-	byID := make(map[string]greenlight.Replica, len(observed))
-	for _, r := range observed {
+	p := &servicePlan{Service: s, heal: heal, now: now, observed: observed, routed: routed}
+	p.start()
+	if p.waiting && p.servedByOthers() {
+		return p.steps
+	}
+	p.restart()
+	p.route(p.targets, routeReason(routed, p.targets))
+	for _, r := range byOrder(observed) {
+		if !p.wanted[r.ID] {
+			p.steps = append(p.steps, stop(r, s.surplusReason(r)))
+		}
+	}
+	return p.steps
+}
+
+// servicePlan is the plan of one service as it grows.
+type servicePlan struct {
+	Service
+	heal     bool
+	now      time.Time
+	observed []greenlight.Replica
+	routed   []string
+
+	wanted  map[string]bool
+	targets []string // replicas that are to have the requests in the end
+	waiting bool     // something that is wanted may not start yet
+	steps   []Step
+}
+
+// start brings up what is wanted and does not run.
+func (p *servicePlan) start() {
+	byID := make(map[string]greenlight.Replica, len(p.observed))
+	for _, r := range p.observed {
 		byID[r.ID] = r
 	}
-	var steps []Step
-	var targets []string
-	waiting := false
-	for n := 1; n <= s.Replicas; n++ {
-		id := ReplicaID(s.Name, s.Release, n)
-		wanted[id] = true
+	p.wanted = make(map[string]bool, p.Replicas)
+	for n := 1; n <= p.Replicas; n++ {
+		id := p.ReplicaID(n)
+		p.wanted[id] = true
 		r, exists := byID[id]
-		if heal && now.Before(r.NotBefore) {
-			waiting = true
+		kind, reason := p.begin(r, exists, p.heal, len(p.observed) > 0)
+		switch {
+		case p.heal && p.now.Before(r.NotBefore), kind != "" && p.Wait:
+			p.waiting = true
+		case kind != "":
+			p.bring(kind, id, reason)
+			p.targets = append(p.targets, id)
+		case takesRequests(r):
+			p.targets = append(p.targets, id)
+		}
+	}
+}
+
+// bring adds the start of a replica, which moves it to another address: where
+// it was routed to, requests find nobody.
+func (p *servicePlan) bring(kind Kind, id, reason string) {
+	spec := p.Template
+	spec.ID, spec.Service, spec.Release = id, p.Name, p.Release
+	p.steps = append(p.steps, Step{Kind: kind, Service: p.Name, Replica: id, Release: p.Release, Spec: spec, Reason: reason})
+	p.routed = slices.DeleteFunc(slices.Clone(p.routed), func(routed string) bool { return routed == id })
+}
+
+// restart renews the replicas that were asked for, one after the other, each
+// while others have its requests.
+func (p *servicePlan) restart() {
+	for _, id := range p.Restart {
+		others := slices.DeleteFunc(slices.Clone(p.targets), func(target string) bool { return target == id })
+		if len(others) == 0 || len(others) == len(p.targets) || p.starts(id) {
 			continue
 		}
-		if kind, reason := s.begin(r, exists, heal, len(observed) > 0); kind != "" {
-			steps = append(steps, s.start(kind, id, reason))
-			targets = append(targets, id)
-		} else if takesRequests(r) {
-			targets = append(targets, id)
-		}
+		p.route(others, id+" restarts")
+		p.bring(RestartReplica, id, "a restart was asked for")
 	}
-	if waiting && s.servedByAnother(observed) {
-		return steps
-	}
-	if !slices.Equal(sorted(routed), sorted(targets)) {
-		steps = append(steps, Step{Kind: Route, Service: s.Name, Release: s.Release, Targets: targets, Reason: routeReason(routed, targets)})
-	}
-	for _, r := range byOrder(observed) {
-		if !wanted[r.ID] && r.State != greenlight.ReplicaStopping {
-			steps = append(steps, stop(r, s.surplusReason(r)))
-		}
-	}
-	return steps
 }
 
-// servedByAnother says whether replicas of another release take requests.
-func (s *Service) servedByAnother(observed []greenlight.Replica) bool {
-	return slices.ContainsFunc(observed, func(r greenlight.Replica) bool {
-		return r.Release != s.Release && takesRequests(r)
-	})
+// starts tells whether the plan starts the replica anyway.
+func (p *servicePlan) starts(id string) bool {
+	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Replica == id })
 }
 
-func (s *Service) start(kind Kind, id, reason string) Step {
-	spec := s.Template
-	spec.ID, spec.Service, spec.Release = id, s.Name, s.Release
-	return Step{Kind: kind, Service: s.Name, Replica: id, Release: s.Release, Spec: spec, Reason: reason}
+// route moves the requests to targets, unless they are there.
+func (p *servicePlan) route(targets []string, reason string) {
+	if slices.Equal(sorted(p.routed), sorted(targets)) {
+		return
+	}
+	p.steps = append(p.steps, Step{Kind: Route, Service: p.Name, Release: p.Release, Targets: targets, Reason: reason})
+	p.routed = targets
+}
+
+// servedByOthers says whether replicas of another release or generation take
+// requests.
+func (p *servicePlan) servedByOthers() bool {
+	return slices.ContainsFunc(p.observed, func(r greenlight.Replica) bool { return !p.Owns(r) && takesRequests(r) })
 }
 
 func stop(r greenlight.Replica, reason string) Step {
@@ -70,6 +115,8 @@ func stop(r greenlight.Replica, reason string) Step {
 // needs nothing.
 func (s *Service) begin(r greenlight.Replica, exists, heal, others bool) (Kind, string) {
 	switch {
+	case !exists && others && s.Generation > 0:
+		return StartReplica, "the service restarts or grows"
 	case !exists && others:
 		return StartReplica, fmt.Sprintf("release %.7s wants one more replica", s.Release)
 	case !exists:
@@ -105,6 +152,8 @@ func routeReason(before, after []string) string {
 		return "its first replicas are ready"
 	case len(after) == 0:
 		return "no replica is wanted"
+	case missing(before, after)+missing(after, before) == 0:
+		return "its replicas have new addresses"
 	}
 	return fmt.Sprintf("%d replicas leave, %d come", missing(before, after), missing(after, before))
 }
@@ -121,8 +170,15 @@ func missing(a, b []string) int {
 }
 
 func (s *Service) surplusReason(r greenlight.Replica) string {
-	if r.Release != s.Release {
+	switch {
+	case r.State == greenlight.ReplicaStopping:
+		return "it was asked to stop and has not ended"
+	case s.Replicas == 0:
+		return "no replica is wanted"
+	case r.Release != s.Release:
 		return fmt.Sprintf("release %.7s replaces %.7s", s.Release, r.Release)
+	case !s.Owns(r):
+		return "the service restarts"
 	}
 	return fmt.Sprintf("%d replicas are wanted", s.Replicas)
 }
@@ -141,7 +197,7 @@ func planRemoved(services []Service, o Observed) []Step {
 		}
 	}
 	for _, r := range byOrder(o.Replicas) {
-		if !kept[r.Service] && r.State != greenlight.ReplicaStopping {
+		if !kept[r.Service] {
 			steps = append(steps, stop(r, "the description no longer has the service"))
 		}
 	}

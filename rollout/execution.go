@@ -78,6 +78,7 @@ func (e *execution) run(ctx context.Context) {
 	for _, c := range e.chains {
 		wg.Go(func() {
 			defer close(c.end)
+			defer e.runner.Busy.release(c.service)
 			c.ok = e.runChain(ctx, c)
 		})
 	}
@@ -90,7 +91,7 @@ func (e *execution) runChain(ctx context.Context, c *chain) bool {
 	for _, before := range c.after {
 		<-before.end
 		if !before.ok {
-			e.fail(c.steps[0], fmt.Errorf("service %q, which it depends on, is not there", before.service))
+			e.fail(c.steps[0], fmt.Errorf("%w: %s", ErrDependency, before.service))
 			return false
 		}
 	}
@@ -143,8 +144,15 @@ func (e *execution) take(ctx context.Context, s plan.Step) bool {
 	}
 	began := time.Now()
 	failure := e.do(ctx, s)
-	// The end is written even when ctx is done: the effect is there.
-	if err := e.end(context.WithoutCancel(ctx), id, s, failure, time.Since(began)); err != nil {
+	// The end is written even when ctx is done: the effect is there. What
+	// failed for want of it is no failure; something else is wanted now.
+	end := e.ending(s, failure, time.Since(began))
+	if failure != nil && ctx.Err() != nil {
+		end = store.StepEnd{Outcome: store.StepDropped, Reason: "given up: " + clip(failure.Error())}
+	}
+	end.ID = id
+	if err := e.runner.Journal.EndSteps(context.WithoutCancel(ctx), end); err != nil {
+		err = fmt.Errorf("writing to the journal: %w", err)
 		failure = errors.Join(failure, err)
 	}
 	if failure != nil {
@@ -228,8 +236,8 @@ var pastTense = map[plan.Kind]string{
 	plan.StopReplica: "replica.stopped", plan.Route: "service.routed",
 }
 
-// end closes the step in the journal, with the event that tells of it.
-func (e *execution) end(ctx context.Context, id int64, s plan.Step, failure error, took time.Duration) error {
+// ending is how a step ended, with the event that tells of it.
+func (e *execution) ending(s plan.Step, failure error, took time.Duration) store.StepEnd {
 	actor := e.runner.Actor
 	if actor == "" {
 		actor = "reconciler"
@@ -239,7 +247,7 @@ func (e *execution) end(ctx context.Context, id int64, s plan.Step, failure erro
 		Message:  s.Reason,
 		Evidence: map[string]any{"plan": e.plan, "release": s.Release, "seconds": took.Seconds()},
 	}
-	end := store.StepEnd{ID: id, Outcome: store.StepDone}
+	end := store.StepEnd{Outcome: store.StepDone}
 	if s.Kind == plan.Route {
 		event.Evidence["targets"] = s.Targets
 	}
@@ -249,10 +257,7 @@ func (e *execution) end(ctx context.Context, id int64, s plan.Step, failure erro
 		event.Message = clip(fmt.Sprintf("%s: %v", s, failure))
 	}
 	end.Events = []greenlight.Event{event}
-	if err := e.runner.Journal.EndSteps(ctx, end); err != nil {
-		return fmt.Errorf("writing to the journal: %w", err)
-	}
-	return nil
+	return end
 }
 
 // clip bounds a text that comes from a replica's output.

@@ -6,6 +6,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,8 @@ type Backend interface {
 // Router moves requests: the gateway, behind its control endpoint.
 type Router interface {
 	// Routed gives, for each service, the IDs of the replicas that get its
-	// requests.
+	// requests. One that was started again and has another address by now does
+	// not get them, and is not among them.
 	Routed(ctx context.Context, environment string) (map[string][]string, error)
 	// Route sends a service's requests to these replicas and to nobody else,
 	// and returns once no request is under way to any other.
@@ -46,6 +48,10 @@ type Runner struct {
 	Actor   string // who is named in events; "reconciler" when empty
 	// Parallel bounds the steps under way at once; 0 is 32.
 	Parallel int
+	// Busy lets several rounds of one environment run at once, each with other
+	// services: a start that takes long holds up nobody else. nil is for one
+	// round at a time.
+	Busy *Busy
 }
 
 // Report says what one Reconcile did.
@@ -53,10 +59,19 @@ type Report struct {
 	Planned int       // steps that were needed
 	Done    int       // steps whose effect is there
 	Failed  []Failure // steps that failed; what came after them in their service was left
+	// Services are those that steps were planned for.
+	Services map[string]bool
+	// Left are the services that another round is busy with, and those that
+	// depend on them: what they need is seen once that has ended.
+	Left map[string]bool
 	// Next is when a replica that failed may start again; zero when none
 	// waits. Reconcile is to be called again by then.
 	Next time.Time
 }
+
+// ErrDependency is the failure of a service's first step when a service that
+// it depends on could not be brought up. No event tells of it.
+var ErrDependency = errors.New("a service that it depends on is not there")
 
 // Failure is one step that failed.
 type Failure struct {
@@ -68,6 +83,24 @@ type Failure struct {
 // state. Steps that fail are in the report, not in the error, which is for
 // what kept Reconcile from working at all. Calling it again is always safe.
 func (r *Runner) Reconcile(ctx context.Context, d plan.Desired) (*Report, error) {
+	round, err := r.Plan(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return round.Run(ctx)
+}
+
+// Round is a plan that is about to be carried out.
+type Round struct {
+	Report
+	execution *execution // nil when there is nothing to do
+}
+
+// Plan observes the environment and plans the steps to the desired state, which
+// Run takes. With Busy, Run must be called.
+func (r *Runner) Plan(ctx context.Context, d plan.Desired) (*Round, error) {
+	busy := r.Busy.begin()
+	defer r.Busy.end()
 	observed, err := r.observe(ctx, d.Environment)
 	if err != nil {
 		return nil, err
@@ -76,17 +109,26 @@ func (r *Runner) Reconcile(ctx context.Context, d plan.Desired) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Planned: len(steps), Next: nextStart(observed)}
-	if len(steps) == 0 {
-		return report, nil
+	steps, left := without(steps, d, busy)
+	round := &Round{Report: Report{Planned: len(steps), Next: nextStart(observed), Services: make(map[string]bool), Left: left}}
+	for _, s := range steps {
+		round.Services[s.Service] = true
 	}
-	e := newExecution(r, d, observed, steps)
-	e.run(ctx)
-	report.Done, report.Failed = e.done, e.failed
-	if ctx.Err() != nil {
-		return report, ctx.Err()
+	if len(steps) > 0 {
+		round.execution = newExecution(r, d, observed, steps)
+		r.Busy.claim(steps)
 	}
-	return report, nil
+	return round, nil
+}
+
+// Run takes the steps and says what came of them.
+func (r *Round) Run(ctx context.Context) (*Report, error) {
+	if r.execution == nil {
+		return &r.Report, nil
+	}
+	r.execution.run(ctx)
+	r.Done, r.Failed = r.execution.done, r.execution.failed
+	return &r.Report, ctx.Err()
 }
 
 func (r *Runner) observe(ctx context.Context, environment string) (plan.Observed, error) {

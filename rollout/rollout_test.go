@@ -179,6 +179,61 @@ func TestAReleaseThatDoesNotStartLeavesTheOldOne(t *testing.T) {
 	}
 }
 
+func TestARoundLeavesBusyServicesAlone(t *testing.T) {
+	release := make(chan struct{})
+	w := newWorld(t, nil)
+	w.Busy = new(rollout.Busy)
+	w.Backend = &gated{Backend: w.backend, service: "slow", release: release}
+	d := desired(service("slow", "aaaaaaa", 1), service("web", "aaaaaaa", 1, "slow"), service("iris", "aaaaaaa", 1))
+	done := make(chan *rollout.Report)
+	go func() {
+		report, err := w.Reconcile(context.Background(), d)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- report
+	}()
+	for len(w.replicas(t)) == 0 { // iris is there, slow is not
+		time.Sleep(time.Millisecond)
+	}
+	grown := desired(service("slow", "aaaaaaa", 2), service("web", "aaaaaaa", 2, "slow"), service("iris", "aaaaaaa", 2))
+	for len(w.replicas(t)) < 2 {
+		report := w.reconcile(t, grown)
+		if report.Services["slow"] || report.Services["web"] || !report.Left["web"] {
+			t.Fatalf("the second round has %+v", report)
+		}
+	}
+	close(release)
+	if report := <-done; report.Done != 6 || len(report.Failed) > 0 {
+		t.Errorf("the first round: %+v", report)
+	}
+	w.reconcile(t, grown)
+	w.settled(t, grown)
+}
+
+func (w *world) replicas(t *testing.T) []greenlight.Replica {
+	t.Helper()
+	list, err := w.backend.Observe(context.Background(), "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// gated holds up the starts of one service.
+type gated struct {
+	*mem.Backend
+	service string
+	release chan struct{}
+}
+
+func (g *gated) Start(ctx context.Context, spec greenlight.ReplicaSpec) (greenlight.Replica, error) {
+	if spec.Service == g.service {
+		<-g.release
+	}
+	return g.Backend.Start(ctx, spec)
+}
+
 // dying ends the context after so many steps, as a control plane that is
 // killed: the journal keeps the step that was under way open.
 type dying struct {
