@@ -40,10 +40,10 @@ var rules = []rule{
 	{
 		why: "pure packages take data and fs.FS as arguments: that is what makes them testable and fuzzable",
 		from: func(f folder) bool {
-			return within(f.path, "tensor", "onnx", "plan", "spec", "modelserver/scan", "engine/native") && !isMain(f)
+			return within(f.path, "tensor", "onnx", "plan", "release", "scale", "spec", "modelserver/scan", "engine/native") && !isMain(f)
 		},
 		never: func(_ folder, imported string) bool {
-			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/") && imported != "net/netip"
+			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/") && imported != "net/netip" && imported != "net/url"
 		},
 	},
 	{
@@ -64,6 +64,16 @@ var rules = []rule{
 		why:   "app is the wiring: nobody but a program imports it",
 		from:  func(f folder) bool { return !isMain(f) },
 		never: func(_ folder, imported string) bool { return imported == "app" },
+	},
+	{
+		why:   "handing sockets over is the same whatever is served on them",
+		from:  func(f folder) bool { return f.path == "gateway/handover" },
+		never: func(_ folder, imported string) bool { return ours(imported) && imported != "." },
+	},
+	{
+		why:   "the control plane decides; what it decides about comes to it through ports, and who asks it is not its business",
+		from:  func(f folder) bool { return within(f.path, "control", "release") },
+		never: func(_ folder, imported string) bool { return within(imported, "api", "console", "cli") || adapter(imported) != "" },
 	},
 	{
 		why: "operators know their contract (op) and each other, not the engine that runs them",
