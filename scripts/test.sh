@@ -19,6 +19,7 @@ need() {
 step "installing what the tests need"
 need gcc gcc libc6-dev # the race detector is linked with cgo
 need curl curl         # the tests paste the documents' commands
+need chromium chromium # the console is looked at
 need python3 python3 python3-venv
 python3 -c 'import venv, ensurepip' 2>/dev/null || need no-such-command python3-venv
 GREENLIGHT_ONNXRUNTIME_LIB=$(bench/fetch-onnxruntime.sh)

@@ -1,0 +1,7 @@
+package console
+
+// Figures are the writers of figures by the names that figure.js has.
+var Figures = map[string]func(float64) string{
+	"rate": rate, "share": share, "seconds": seconds, "cores": cores, "whole": whole,
+	"bytes": func(v float64) string { return formatBytes(int64(v)) },
+}
