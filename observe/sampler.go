@@ -124,7 +124,9 @@ func (s *Sampler) sample(ctx context.Context) {
 	}
 	text, err := s.options.Gateway.Metrics(ctx)
 	if err != nil {
-		s.report(ctx, "the gateway is not sampled", err)
+		if !s.scraped.IsZero() { // before that it is starting
+			s.report(ctx, "the gateway is not sampled", err)
+		}
 		return
 	}
 	s.silent = false

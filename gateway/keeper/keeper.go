@@ -233,7 +233,7 @@ const (
 	steady    = time.Second
 	freeTries = 3
 	firstWait = 100 * time.Millisecond
-	longWait  = 700 * time.Millisecond // one that starts is back within a second
+	longWait  = 400 * time.Millisecond // one that starts is back well within a second
 )
 
 func (k *Keeper) delay() time.Duration {
