@@ -1,0 +1,218 @@
+package load
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// Seconds writes a time with a unit that keeps it short: 0.85 ms.
+func Seconds(s float64) string {
+	switch {
+	case s == 0:
+		return "0"
+	case s < 1e-3:
+		return fmt.Sprintf("%.0f µs", s*1e6)
+	case s < 0.01:
+		return fmt.Sprintf("%.2f ms", s*1e3)
+	case s < 0.1:
+		return fmt.Sprintf("%.1f ms", s*1e3)
+	case s < 1:
+		return fmt.Sprintf("%.0f ms", s*1e3)
+	}
+	return fmt.Sprintf("%.2f s", s)
+}
+
+// WriteText prints the result for a person.
+func (r *Result) WriteText(out io.Writer) error {
+	fmt.Fprintln(out, r.headline())
+	if r.Void {
+		fmt.Fprintf(out, "VOID: %s\n", r.VoidReason)
+	}
+	if r.Stopped != "" {
+		fmt.Fprintf(out, "stopped early: %s\n", r.Stopped)
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tp50\tp90\tp95\tp99\tp99.9\tmax\tmean\t")
+	for _, row := range []struct {
+		name string
+		s    Summary
+	}{{"response", r.Response}, {"service", r.Service}, {"lag", r.Lag}} {
+		fmt.Fprintf(w, "%s\t", row.name)
+		for _, v := range []float64{row.s.P50, row.s.P90, row.s.P95, row.s.P99, row.s.P999, row.s.Max, row.s.Mean} {
+			fmt.Fprintf(w, "%s\t", Seconds(v))
+		}
+		fmt.Fprintln(w)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if note := r.lagNote(); note != "" {
+		fmt.Fprintf(out, "\n%s\n", note)
+	}
+	fmt.Fprintf(out, "\nstatus %s; %d connections; %.1f MB in, %.1f MB out\n", orNone(r.statusText()), r.Connections, float64(r.BytesIn)/1e6, float64(r.BytesOut)/1e6)
+	if r.Errors > 0 {
+		fmt.Fprintf(out, "errors: %s\n", r.errorText())
+	}
+	for _, v := range r.Verdicts {
+		fmt.Fprintln(out, v)
+	}
+	return nil
+}
+
+// lagNote says when lag is much of what is reported, though too little in
+// itself to spoil it.
+func (r *Result) lagNote() string {
+	if r.Void || r.Lag.P99 <= lagShare*r.Response.P99 {
+		return ""
+	}
+	return fmt.Sprintf("of the response p99, the generator's own lag is up to %s; the service times are free of it", Seconds(r.Lag.P99))
+}
+
+func (r *Result) headline() string {
+	planned := ""
+	if r.Planned > 0 {
+		planned = fmt.Sprintf(" of %.4g/s planned", r.Planned)
+	}
+	return fmt.Sprintf("%s: %d requests in %.1f s, %.1f answers/s%s, %d errors (%.3g %%)",
+		r.Target, r.Requests, r.Elapsed, r.Rate, planned, r.Errors, 100*r.ErrorShare())
+}
+
+func (r *Result) statusText() string {
+	var parts []string
+	for _, s := range slices.Sorted(maps.Keys(r.Statuses)) {
+		parts = append(parts, fmt.Sprintf("%s × %d", s, r.Statuses[s]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *Result) errorText() string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(r.ErrorKinds)) {
+		parts = append(parts, fmt.Sprintf("%s × %d", strings.ReplaceAll(string(k), "_", " "), r.ErrorKinds[k]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// String says whether a threshold was met, and by which value.
+func (v Verdict) String() string {
+	if v.OK {
+		return v.Threshold + " met: " + v.value()
+	}
+	return v.Threshold + " not met: " + v.value()
+}
+
+func (v Verdict) value() string {
+	switch {
+	case strings.HasPrefix(v.Threshold, "errors"):
+		return percent(v.Value)
+	case strings.HasPrefix(v.Threshold, "rate"):
+		return fmt.Sprintf("%.1f/s", v.Value)
+	}
+	return Seconds(v.Value)
+}
+
+// WriteJUnit writes each threshold as a test case, and the test's validity
+// as one.
+func (r *Result) WriteJUnit(out io.Writer) error {
+	type failure struct {
+		Message string `xml:"message,attr"`
+	}
+	type testcase struct {
+		Name      string   `xml:"name,attr"`
+		Classname string   `xml:"classname,attr"`
+		Time      float64  `xml:"time,attr"`
+		Failure   *failure `xml:"failure,omitempty"`
+		Error     *failure `xml:"error,omitempty"`
+	}
+	type testsuite struct {
+		XMLName  xml.Name   `xml:"testsuite"`
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Errors   int        `xml:"errors,attr"`
+		Time     float64    `xml:"time,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}
+	suite := testsuite{Name: "greenlight load", Tests: 1 + len(r.Verdicts), Time: r.Elapsed}
+	valid := testcase{Name: "the generator measured rightly", Classname: r.Target, Time: r.Elapsed}
+	if r.Void {
+		valid.Error, suite.Errors = &failure{r.VoidReason}, 1
+	}
+	suite.Cases = append(suite.Cases, valid)
+	for _, v := range r.Verdicts {
+		c := testcase{Name: v.Threshold, Classname: r.Target}
+		if !v.OK {
+			c.Failure = &failure{v.String()}
+			suite.Failures++
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	if _, err := io.WriteString(out, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(out)
+	e.Indent("", "  ")
+	if err := e.Encode(suite); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, "\n")
+	return err
+}
+
+// WritePrometheus writes the figures in Prometheus' text format, for a file
+// that a node exporter or a push gateway takes.
+func (r *Result) WritePrometheus(out io.Writer) error {
+	var b strings.Builder
+	target := strconv.Quote(r.Target)
+	metric := func(name, kind, help string) { fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
+	one := func(name, help string, v float64) {
+		metric(name, "gauge", help)
+		fmt.Fprintf(&b, "%s{target=%s} %v\n", name, target, v)
+	}
+	one("greenlight_load_requests", "Requests that were due.", float64(r.Requests))
+	one("greenlight_load_errors", "Requests that failed.", float64(r.Errors))
+	one("greenlight_load_rate", "Answers a second.", r.Rate)
+	one("greenlight_load_void", "1 when the generator spoiled the test.", boolValue(r.Void))
+	metric("greenlight_load_statuses", "gauge", "Answers by status.")
+	for _, s := range slices.Sorted(maps.Keys(r.Statuses)) {
+		fmt.Fprintf(&b, "greenlight_load_statuses{target=%s,status=%q} %d\n", target, s, r.Statuses[s])
+	}
+	for _, d := range []struct {
+		name, help string
+		h          *Histogram
+	}{
+		{"response", "From when a request was due to its answer.", r.ResponseTimes},
+		{"service", "From when a request was sent to its answer.", r.ServiceTimes},
+		{"lag", "What the generator added.", r.LagTimes},
+	} {
+		name := "greenlight_load_" + d.name + "_seconds"
+		metric(name, "summary", d.help)
+		for _, q := range []float64{0.5, 0.9, 0.95, 0.99, 0.999, 0.9999} {
+			fmt.Fprintf(&b, "%s{target=%s,quantile=\"%v\"} %v\n", name, target, q, d.h.At(q))
+		}
+		fmt.Fprintf(&b, "%s_sum{target=%s} %v\n%s_count{target=%s} %d\n", name, target, d.h.sum/1e9, name, target, d.h.Count())
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,96 @@
+package load
+
+import (
+	"time"
+)
+
+// ResultFormat is the "format" of result files.
+const ResultFormat = "greenlight-load/1"
+
+// Result is what a test measured. Times are in seconds.
+type Result struct {
+	Format    string    `json:"format"`
+	Target    string    `json:"target"`
+	Model     string    `json:"model"` // open or closed
+	Protocol  string    `json:"protocol"`
+	StartedAt time.Time `json:"started_at"`
+	Elapsed   float64   `json:"elapsed"` // without the warm-up
+
+	Requests int64   `json:"requests"` // due in that time
+	Errors   int64   `json:"errors"`   // of them, not answered or wrongly
+	Rate     float64 `json:"rate"`     // answers a second
+	Planned  float64 `json:"planned"`  // requests a second that were due; 0 in the closed model
+
+	Void       bool   `json:"void"` // the generator spoiled it: these are no results
+	VoidReason string `json:"void_reason,omitempty"`
+	Stopped    string `json:"stopped,omitempty"` // why it ended before its time
+
+	// Response runs from when a request was due to its answer. One without
+	// an answer in time counts with the time that was waited.
+	Response Summary `json:"response"`
+	// Service runs from when a request was sent to its answer.
+	Service Summary `json:"service"`
+	// Lag is what the generator added: from when a request was due and a
+	// connection free, to when it was sent.
+	Lag Summary `json:"lag"`
+
+	Connections int64            `json:"connections"` // opened
+	InFlight    float64          `json:"in_flight"`   // requests due and not answered, mean of samples
+	BytesIn     int64            `json:"bytes_in"`
+	BytesOut    int64            `json:"bytes_out"`
+	CPU         float64          `json:"generator_cpu"`   // cores that the generator used
+	Cores       int              `json:"generator_cores"` // cores that it has
+	Statuses    map[string]int64 `json:"statuses"`
+	ErrorKinds  map[Kind]int64   `json:"error_kinds"`
+	Routes      []RouteResult    `json:"routes"`
+	Verdicts    []Verdict        `json:"thresholds,omitempty"`
+	Seconds     []Second         `json:"seconds"`
+	// Times are the counts behind response and service, as compressed HDR
+	// histograms in base64.
+	Times map[string]string `json:"histograms,omitempty"`
+
+	ResponseTimes *Histogram `json:"-"`
+	ServiceTimes  *Histogram `json:"-"`
+	LagTimes      *Histogram `json:"-"`
+}
+
+// RouteResult is one name of the mix with one status.
+type RouteResult struct {
+	Name     string  `json:"name"`
+	Status   int     `json:"status"` // 0: no answer
+	Requests int64   `json:"requests"`
+	Errors   int64   `json:"errors"`
+	Response Summary `json:"response"`
+}
+
+// Second is what happened in one second of the test.
+type Second struct {
+	At       float64 `json:"at"`     // its end, in seconds after the start
+	Length   float64 `json:"length"` // in seconds; the last one may be short
+	Requests int64   `json:"requests"`
+	Errors   int64   `json:"errors"`
+	P50      float64 `json:"p50"`
+	P99      float64 `json:"p99"`
+	Max      float64 `json:"max"`
+	Mean     float64 `json:"mean"`
+	Lag      float64 `json:"lag_p99"`
+	InFlight float64 `json:"in_flight"`
+}
+
+// ErrorShare is errors of requests, 0 without requests.
+func (r *Result) ErrorShare() float64 {
+	if r.Requests == 0 {
+		return 0
+	}
+	return float64(r.Errors) / float64(r.Requests)
+}
+
+// Passed tells whether every threshold was met.
+func (r *Result) Passed() bool {
+	for _, v := range r.Verdicts {
+		if !v.OK {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,149 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+)
+
+// Options say what a test does. Either Arrivals is given (open model), or
+// Clients and Duration (closed).
+type Options struct {
+	Target      *Target
+	Mix         *Mix
+	Arrivals    *Arrivals
+	Connections int // most at once, of the open model
+	Clients     int // that send one request after the other
+	Think       time.Duration
+	Duration    time.Duration
+	Warmup      time.Duration // at the start, sent but not counted
+	Timeout     time.Duration // for one answer
+	CloseEach   bool          // a new connection for every request
+	HTTP2       bool
+	Thresholds  []Threshold
+	KeepGoing   bool         // when a threshold cannot be met any more
+	Observe     func(Second) // called after every second; may be nil
+}
+
+// MaxConnections bounds connections and clients.
+const MaxConnections = 20_000
+
+func (o *Options) check() error {
+	open := o.Arrivals != nil
+	switch {
+	case open == (o.Clients > 0):
+		return greenlight.Errorf(greenlight.CodeInvalid, "a test has either a rate or clients")
+	case open && (o.Connections < 1 || o.Connections > MaxConnections), !open && o.Clients > MaxConnections:
+		return greenlight.Errorf(greenlight.CodeInvalid, "1 to %d connections or clients are possible", MaxConnections)
+	case !open && (o.Duration <= 0 || o.Duration > MaxDuration):
+		return greenlight.Errorf(greenlight.CodeInvalid, "the duration is %v; it must be above 0 and at most %v", o.Duration, MaxDuration)
+	case o.Timeout <= 0 || o.Timeout > time.Hour || o.Think < 0 || o.Think > MaxDuration:
+		return greenlight.Errorf(greenlight.CodeInvalid, "the timeout is %v and the think time %v; want above 0 and at most an hour, and not below 0", o.Timeout, o.Think)
+	case o.Warmup < 0 || o.Warmup >= o.length():
+		return greenlight.Errorf(greenlight.CodeInvalid, "the warm-up of %v leaves nothing of %v", o.Warmup, o.length())
+	}
+	return nil
+}
+
+func (o *Options) length() time.Duration {
+	if o.Arrivals != nil {
+		return o.Arrivals.Length()
+	}
+	return o.Duration
+}
+
+// Run does one test. When ctx is done, it ends early and gives what there is.
+// The error is for a test that could not begin, a target that does not
+// answer among them.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := o.probe(); err != nil {
+		return nil, err
+	}
+	e := newEngine(&o)
+	before := cpuTime()
+	e.start = time.Now()
+	e.run(ctx)
+	return e.result(cpuTime()-before, time.Since(e.start))
+}
+
+// probe connects once: a test of nothing is an error, not a result.
+func (o *Options) probe() error {
+	h := newHTTP1(o.Target, min(o.Timeout, 5*time.Second), true)
+	defer h.close()
+	if o.HTTP2 && o.Target.TLS != nil {
+		return nil // the protocol is agreed with the first request
+	}
+	if _, err := h.connection(&answer{}); err != nil {
+		return greenlight.Errorf(greenlight.CodeUnavailable, "%s does not answer: %w", o.Target.Address, err)
+	}
+	return nil
+}
+
+// cpuTime is the processor time that this process has used.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// result sums the test up.
+func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
+	r, err := e.rec.result(e.o)
+	if err != nil {
+		return nil, err
+	}
+	r.StartedAt = e.start.UTC()
+	r.Stopped = e.ended()
+	r.Connections += e.opened.Load()
+	r.Cores = runtime.GOMAXPROCS(0)
+	r.CPU = cpu.Seconds() / elapsed.Seconds()
+	measured := max(e.o.length(), time.Duration(e.rec.last)) - e.o.Warmup
+	if r.Stopped != "" {
+		measured = max(elapsed-e.o.Warmup, time.Millisecond)
+	}
+	r.Elapsed = measured.Seconds()
+	var answered int64
+	for _, n := range r.Statuses {
+		answered += n
+	}
+	r.Rate = float64(answered) / r.Elapsed
+	if e.o.Arrivals != nil {
+		r.Planned = float64(e.counted()) / (e.o.length() - e.o.Warmup).Seconds()
+	}
+	for i := range e.o.Thresholds {
+		r.Verdicts = append(r.Verdicts, e.o.Thresholds[i].check(r))
+	}
+	r.judge()
+	return r, nil
+}
+
+// The generator spoils a test when its lag is a tenth of what is measured and
+// not too small to matter, or when it has no processor time left.
+const (
+	lagShare = 0.1
+	lagLeast = 0.005 // seconds; below, the result says so and stands
+	cpuMost  = 0.9   // of its cores
+)
+
+func (r *Result) judge() {
+	limit := max(lagLeast, lagShare*r.Response.P99)
+	switch {
+	case r.LagTimes.Count() == 0:
+		r.VoidReason = "nothing was sent"
+	case r.Lag.P99 > limit:
+		r.VoidReason = fmt.Sprintf("the generator was late: p99 %.1f ms of lag, over %.1f ms; use a machine with less to do, or a lower rate", 1e3*r.Lag.P99, 1e3*limit)
+	case r.CPU > cpuMost*float64(r.Cores):
+		r.VoidReason = fmt.Sprintf("the generator had no processor time left: it used %.2f of %d cores; this is its limit, not the target's", r.CPU, r.Cores)
+	}
+	r.Void = r.VoidReason != ""
+}

@@ -1,0 +1,101 @@
+package load
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+)
+
+// Target is where requests go: one origin, resolved once.
+type Target struct {
+	URL     *url.URL // as it was given
+	TLS     *tls.Config
+	Address string // host:port that connections go to
+	host    string // for the Host header
+}
+
+// ParseTarget reads an http or https URL; "127.0.0.1:8080/x" is taken as
+// http. The name is looked up once, so that every connection goes to the
+// host that was checked.
+func ParseTarget(ctx context.Context, text string) (*Target, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%q is no address to load; want http://HOST:PORT/PATH", text)
+	}
+	if u.User != nil {
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the URL holds a user; give it by --header 'Authorization: …'")
+	}
+	t := &Target{URL: u, host: u.Host}
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme
+	}
+	if u.Scheme == "https" {
+		t.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return nil, greenlight.Errorf(greenlight.CodeUnavailable, "looking up %s: %w", u.Hostname(), err)
+	}
+	n, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	if err != nil {
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "port of %s: %w", text, err)
+	}
+	t.Address = netip.AddrPortFrom(preferred(addresses), uint16(n)).String() //nolint:gosec // LookupPort gives 0 to 65535
+	return t, nil
+}
+
+// preferred is the first IPv4 address, as servers on localhost often listen
+// on nothing else.
+func preferred(addresses []netip.Addr) netip.Addr {
+	for _, a := range addresses {
+		if a.Unmap().Is4() {
+			return a.Unmap()
+		}
+	}
+	return addresses[0]
+}
+
+// Loopback tells whether the target is this machine.
+func (t *Target) Loopback() bool {
+	a, err := netip.ParseAddrPort(t.Address)
+	return err == nil && a.Addr().Unmap().IsLoopback()
+}
+
+// path is the request target of the URL as it was given.
+func (t *Target) path() string { return t.URL.RequestURI() }
+
+// pathOf is the path of another URL of the same origin, or a path.
+func (t *Target) pathOf(text string) (string, error) {
+	if strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
+		return text, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	if u.Scheme != t.URL.Scheme || u.Host != t.URL.Host {
+		return "", greenlight.Errorf(greenlight.CodeInvalid, "%q is not of %s://%s; one test has one target", clip(text), t.URL.Scheme, t.URL.Host)
+	}
+	return u.RequestURI(), nil
+}
+
+// clip shortens what a message quotes.
+func clip(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,169 @@
+package load
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// template is text with places that every request fills anew:
+//
+//	{{seq}}          the number of the request, from 0
+//	{{uuid}}         a random UUID
+//	{{random 1 100}} a whole number from 1 to 100
+//	{{name}}         the column of the data row, as it stands there
+//	{{json name}}    the same as a JSON value: quoted and escaped if it is text
+type template struct {
+	parts []part
+}
+
+type part struct {
+	text   string
+	fill   func(dst []byte, v *values) []byte // nil: text
+	escape func(string) string
+}
+
+// values is what places are filled from.
+type values struct {
+	number int64
+	row    []value
+	rng    *rand.PCG
+}
+
+// value is one cell of a data row.
+type value struct {
+	text string // as it stands in CSV, or JSON's text without quotes
+	json string
+}
+
+func newValues() *values { return &values{rng: rand.NewPCG(0, 0)} }
+
+func (t *template) fixed() bool {
+	return len(t.parts) == 0 || len(t.parts) == 1 && t.parts[0].fill == nil
+}
+
+// literal tells whether any of the fixed parts is so.
+func (t *template) literal(is func(string) bool) bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.fill == nil && is(p.text) })
+}
+
+func (t *template) append(dst []byte, v *values) []byte {
+	for i := range t.parts {
+		p := &t.parts[i]
+		switch {
+		case p.fill == nil:
+			dst = append(dst, p.text...)
+		case p.escape == nil:
+			dst = p.fill(dst, v)
+		default:
+			dst = append(dst, p.escape(string(p.fill(nil, v)))...)
+		}
+	}
+	return dst
+}
+
+// parseTemplate reads text; what a place inserts goes through escape.
+func parseTemplate(text string, rows *Rows, escape func(string) string) (*template, error) {
+	t := &template{}
+	for text != "" {
+		before, rest, found := strings.Cut(text, "{{")
+		if before != "" {
+			t.parts = append(t.parts, part{text: before})
+		}
+		if !found {
+			break
+		}
+		inner, after, closed := strings.Cut(rest, "}}")
+		if !closed {
+			return nil, fmt.Errorf("{{%s is not closed by }}", clip(rest))
+		}
+		fill, err := parsePlace(strings.Fields(inner), rows)
+		if err != nil {
+			return nil, fmt.Errorf("{{%s}}: %w", clip(inner), err)
+		}
+		t.parts = append(t.parts, part{fill: fill, escape: escape})
+		text = after
+	}
+	return t, nil
+}
+
+func parsePlace(words []string, rows *Rows) (func([]byte, *values) []byte, error) {
+	switch {
+	case len(words) == 1 && words[0] == "seq":
+		return func(dst []byte, v *values) []byte { return strconv.AppendInt(dst, v.number, 10) }, nil
+	case len(words) == 1 && words[0] == "uuid":
+		return appendUUID, nil
+	case len(words) == 3 && words[0] == "random":
+		return parseRandom(words[1], words[2])
+	case len(words) == 2 && words[0] == "json":
+		at, err := rows.column(words[1])
+		return func(dst []byte, v *values) []byte { return append(dst, v.row[at].json...) }, err
+	case len(words) == 1:
+		at, err := rows.column(words[0])
+		return func(dst []byte, v *values) []byte { return append(dst, v.row[at].text...) }, err
+	}
+	return nil, fmt.Errorf("want seq, uuid, random LOW HIGH, or a column of the data")
+}
+
+func parseRandom(low, high string) (func([]byte, *values) []byte, error) {
+	a, errA := strconv.ParseInt(low, 10, 64)
+	b, errB := strconv.ParseInt(high, 10, 64)
+	if errA != nil || errB != nil || a > b || b-a < 0 || b-a == 1<<63-1 {
+		return nil, fmt.Errorf("want two whole numbers, the lower one first")
+	}
+	return func(dst []byte, v *values) []byte {
+		return strconv.AppendInt(dst, a+rand.New(v.rng).Int64N(b-a+1), 10) //nolint:gosec // not for secrets
+	}, nil
+}
+
+// appendUUID writes a random UUID (version 4).
+func appendUUID(dst []byte, v *values) []byte {
+	high, low := v.rng.Uint64(), v.rng.Uint64()
+	high = high&^0xf000 | 0x4000
+	low = low&^(3<<62) | 2<<62
+	return fmt.Appendf(dst, "%08x-%04x-%04x-%04x-%012x", high>>32, high>>16&0xffff, high&0xffff, low>>48, low&0xffffffffffff)
+}
+
+func escapePath(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// escapeHeader takes away what would end the field.
+func escapeHeader(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, s)
+}
+
+// Rows is data that templates take values from: request i takes row i, and
+// after the last the first again.
+type Rows struct {
+	columns []string
+	values  [][]value
+}
+
+func (r *Rows) column(name string) (int, error) {
+	if r == nil {
+		return 0, fmt.Errorf("no data is given; want seq, uuid or random LOW HIGH, or data with a column %q", name)
+	}
+	at := slices.Index(r.columns, name)
+	if at < 0 {
+		return 0, fmt.Errorf("the data has no column %q; it has %s", name, clip(strings.Join(r.columns, ", ")))
+	}
+	return at, nil
+}
+
+// cell is a value of CSV: as a JSON value it is a number where it reads as
+// one, otherwise text.
+func cell(text string) value {
+	if json.Valid([]byte(text)) && strings.ContainsAny(text[:1], "-0123456789") {
+		return value{text, text}
+	}
+	quoted, _ := json.Marshal(text) // a string can always be written
+	return value{text, string(quoted)}
+}
