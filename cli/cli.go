@@ -22,6 +22,7 @@ const (
 	ExitOK      = 0
 	ExitFailed  = 1
 	ExitUsage   = 2
+	ExitChanges = 2 // of plan: something would change
 	ExitRefused = 3 // a check said no: a proof, later a gate
 )
 
@@ -33,7 +34,10 @@ type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Engines        func() []engine.Engine
-	Build          Build
+	// ControlPlane makes the control plane of a state folder in this process:
+	// it listens when this returns.
+	ControlPlane func(ctx context.Context, o PlaneOptions) (Plane, error)
+	Build        Build
 }
 
 // usageError marks a mistake in the command line.
@@ -48,8 +52,11 @@ func Run(ctx context.Context, args []string, env Env) int {
 	root := newRoot(env)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return ExitOK
+	case errors.Is(err, errChanges):
+		return ExitChanges
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = errors.New("interrupted")
@@ -73,12 +80,15 @@ func newRoot(env Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "greenlight",
 		Short: "Take a trained model to production and keep it there",
-		Long: `Greenlight takes a trained model to production and keeps it there.
+		Long: `Greenlight takes a trained model, or any program that speaks HTTP, to production
+and keeps it there: greenlight up runs what greenlight.yaml describes.
 
 A model is an ONNX file, as scikit-learn (skl2onnx), PyTorch (torch.onnx), Keras
 and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.
 ` + exitCodesHelp,
-		Example: `  greenlight serve model.onnx
+		Example: `  greenlight up
+  greenlight status --watch
+  greenlight serve model.onnx
   greenlight inspect model.onnx
   greenlight predict model.onnx rows.csv > predictions.csv`,
 		SilenceErrors:              true,
@@ -93,8 +103,15 @@ and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(env), newPredict(env), newInspect(env), newProve(env), newVersion(env), newGateway(env))
-	root.AddCommand(newInit(env), newValidate(env), newSchema(env))
+	root.CompletionOptions.DisableDefaultCmd = true
+	addCommands(root, "system", "The system:", newUp(env), newDown(env), newStatus(env), newLogs(env), newEvents(env),
+		newOpen(env), newScale(env), newRestart(env), newControl(env))
+	addCommands(root, "description", "Its description:", newInit(env), newValidate(env), newPlan(env), newSchema(env))
+	addCommands(root, "models", "Models:", newServe(env), newPredict(env), newInspect(env), newProve(env))
+	addCommands(root, "load", "What it can carry:", newLoad(env), newCapacity(env))
+	addCommands(root, "more", "More:", newBackup(env), newRestore(env), newToken(env), newGateway(env), newVersion(env),
+		newCompletion(env), newMan(env))
+	root.SetHelpCommandGroupID("more")
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
@@ -105,6 +122,15 @@ and TensorFlow (tf2onnx), XGBoost and LightGBM (onnxmltools) export it.
 		}
 	}
 	return root
+}
+
+// addCommands lists commands under a title of their own.
+func addCommands(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = id
+	}
+	root.AddCommand(commands...)
 }
 
 // knownCommand refuses what is left after the commands were found, with the

@@ -35,7 +35,7 @@ func newGateway(env Env) *cobra.Command {
 		Use:   "gateway",
 		Short: "Route, balance and guard requests to services",
 		Long: `Route, balance and guard requests to services, in a process of its own that goes
-on without whoever configures it.
+on without whoever configures it. greenlight up starts one and configures it.
 
 The configuration is kept in --config and steered at --control:
   GET, PUT /config                      the configuration, applied as a whole

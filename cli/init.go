@@ -62,7 +62,7 @@ func runInit(out io.Writer, dir, example string) error {
 	if dir != "." {
 		here = " " + shellQuote(dir)
 	}
-	fmt.Fprintf(out, "next:\n  greenlight validate%s\n", here)
+	fmt.Fprintf(out, "next:\n  greenlight up%s\n", here)
 	return nil
 }
 

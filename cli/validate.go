@@ -167,14 +167,20 @@ func descriptionPath(arg string) (string, error) {
 // readDescription reads and parses the description at path. What the file's
 // author did wrong is spec.Errors.
 func readDescription(path string) (*spec.File, error) {
+	data, err := readDescriptionText(path)
+	if err != nil {
+		return nil, err
+	}
+	return spec.Parse(path, data)
+}
+
+// readDescriptionText reads no more than a description may have, and one byte.
+func readDescriptionText(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, greenlight.WithCode(greenlight.CodeNotFound, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, spec.MaxFileBytes+1))
-	if err != nil {
-		return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
-	}
-	return spec.Parse(path, data)
+	return data, greenlight.WithCode(greenlight.CodeInvalid, err)
 }

@@ -18,12 +18,21 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := cli.Run(ctx, os.Args[1:], cli.Env{
-		Stdin:   os.Stdin,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
-		Engines: app.Engines,
-		Build:   cli.BuildInfo(version, commit),
+		Stdin:        os.Stdin,
+		Stdout:       os.Stdout,
+		Stderr:       os.Stderr,
+		Engines:      app.Engines,
+		ControlPlane: controlPlane,
+		Build:        cli.BuildInfo(version, commit),
 	})
 	stop()
 	os.Exit(code)
+}
+
+func controlPlane(ctx context.Context, o cli.PlaneOptions) (cli.Plane, error) {
+	a, err := app.New(ctx, app.Options(o))
+	if err != nil {
+		return nil, err // no *App in a Plane that is not nil
+	}
+	return a, nil
 }

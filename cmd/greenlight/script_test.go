@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND [ARGUMENT...]  runs a command that ends with this exit code
 //	await FILE PATTERN                waits until FILE holds PATTERN
 //	terminate                         sends SIGTERM to the program last started in the background
+//	killed PID-FILE                   sends SIGKILL to the process whose id FILE holds
+//	deserted                          waits until no process of the script is left
+//
+// What a script leaves running is killed when it ends.
 //
 // $EXAMPLES is the repository's folder of examples; each script finds small
 // models in the folder models.
@@ -43,9 +47,12 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"await":     await,
 			"terminate": terminate,
+			"killed":    killed,
+			"deserted":  deserted,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
+			env.Defer(func() { killAll(env.WorkDir) })
 			return writeModels(filepath.Join(env.WorkDir, "models"))
 		},
 	})

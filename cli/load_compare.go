@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/load"
+)
+
+type compareOptions struct {
+	loadOptions
+	pairs   int
+	each    time.Duration
+	metrics []string
+}
+
+func newLoadCompare(env Env) *cobra.Command {
+	var o compareOptions
+	cmd := &cobra.Command{
+		Use:   "compare A B",
+		Short: "Tell whether two targets, or two results, differ",
+		Long: `Tell whether two targets differ: runs of A and B in turn, in pairs, the first of
+each pair chosen by chance, and a permutation test over the pairs. It prints the
+difference with its 95 % interval, how often the method calls a difference where
+there is none, and the smallest change that this many pairs would find. With the
+same URL twice it checks itself.
+
+A and B can also be two files that greenlight load --output wrote. Then only the
+chance within each run can be told, not what differs from one run to the next.
+` + exitCodesHelp,
+		Example: `  greenlight load compare 127.0.0.1:8081/ 127.0.0.1:8082/ --rate 200
+  greenlight load compare monday.json friday.json`,
+		Args: takes(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if isFile(args[0]) && isFile(args[1]) {
+				return compareStored(env, o.json, args[0], args[1])
+			}
+			return runLoadCompare(cmd.Context(), env, o, args[0], args[1])
+		},
+	}
+	f := cmd.Flags()
+	o.addRequestFlags(f)
+	f.Float64Var(&o.rate, "rate", 0, "requests a second (open model)")
+	f.IntVar(&o.clients, "clients", 0, "clients that send one request after the other (closed model)")
+	f.IntVar(&o.pairs, "pairs", 12, fmt.Sprintf("runs of each, %d or more", load.MinPairs))
+	f.DurationVar(&o.each, "each", 5*time.Second, "time of each run")
+	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "part of it, at the start, that is not counted")
+	f.StringSliceVar(&o.metrics, "metric", []string{"p50", "p99"}, "what is compared: p50 to p99.99, mean, max, rate, service.p99")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress")
+	return cmd
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string) error {
+	o.duration = o.each
+	o.shape = "constant"
+	if o.pairs < load.MinPairs || o.pairs > load.MaxPairs {
+		return &usageError{fmt.Errorf("--pairs is %d; want %d to %d", o.pairs, load.MinPairs, load.MaxPairs)}
+	}
+	var tests [2]load.Options
+	for i, url := range []string{a, b} {
+		var err error
+		if tests[i], err = o.prepare(ctx, env, url); err != nil {
+			return err
+		}
+		if tests[i].Arrivals, err = o.arrivals(); err != nil {
+			return err
+		}
+	}
+	figures := make([]func(*load.Result) float64, len(o.metrics))
+	for i, name := range o.metrics {
+		var err error
+		if figures[i], err = load.Metric(name); err != nil {
+			return &usageError{err}
+		}
+	}
+	resultsA, resultsB, err := load.Interleave(ctx, o.pairs, o.seed, o.trial(env, tests))
+	if err != nil {
+		return err
+	}
+	var all []*load.Comparison
+	for i, name := range o.metrics {
+		pairs := make([]load.Pair, o.pairs)
+		for k := range pairs {
+			pairs[k] = load.Pair{A: figures[i](resultsA[k]), B: figures[i](resultsB[k])}
+		}
+		c, err := load.Compare(name, pairs, o.seed)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		all = append(all, c)
+	}
+	if o.json {
+		return writeJSON(env.Stdout, all)
+	}
+	return printComparisons(env.Stdout, all)
+}
+
+// voidRuns is how many void runs a comparison repeats before it gives up.
+const voidRuns = 5
+
+// trial runs A or B once, again when the run was void.
+func (o *compareOptions) trial(env Env, tests [2]load.Options) func(context.Context, bool) (*load.Result, error) {
+	left := voidRuns
+	return func(ctx context.Context, isB bool) (*load.Result, error) {
+		test, name := tests[0], "A"
+		if isB {
+			test, name = tests[1], "B"
+		}
+		r, err := load.Run(ctx, test)
+		for ; err == nil && r.Void && ctx.Err() == nil && left > 0; left-- {
+			fmt.Fprintf(env.Stderr, "%s  void, run again: %s\n", name, r.VoidReason)
+			r, err = load.Run(ctx, test)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case r.Void:
+			return nil, greenlight.Errorf(greenlight.CodeUnavailable, "too many runs are void, the last one of %s, so nothing is compared: %s", name, r.VoidReason)
+		}
+		if !o.quiet {
+			fmt.Fprintf(env.Stderr, "%s  %.4g/s  p50 %s  p99 %s  errors %d\n", name, r.Rate, load.Seconds(r.Response.P50), load.Seconds(r.Response.P99), r.Errors)
+		}
+		return r, nil
+	}
+}
+
+func printComparisons(out io.Writer, all []*load.Comparison) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tA\tB\tchange\t95 % interval\tp\tfalse alarms\tfinds\t\t")
+	for _, c := range all {
+		said := "no difference shown"
+		if c.Different {
+			said = "different"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%+.1f %%\t%+.1f … %+.1f %%\t%.3g\t%.1f %%\t%.1f %%\t%s\t\n", c.Metric,
+			metricText(c.Metric, c.A), metricText(c.Metric, c.B), 100*c.Change, 100*c.CI95[0], 100*c.CI95[1], c.P, 100*c.FalseAlarms, 100*c.Detectable, said)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%d pairs. False alarms: how often chance alone is called a difference. Finds: the change found in 80 %% of cases.\n", all[0].Pairs)
+	return err
+}
+
+func metricText(metric string, v float64) string {
+	if metric == "rate" {
+		return fmt.Sprintf("%.4g/s", v)
+	}
+	return load.Seconds(v)
+}
+
+func compareStored(env Env, asJSON bool, nameA, nameB string) error {
+	var results [2]*load.Result
+	for i, name := range []string{nameA, nameB} {
+		if err := readLoadFile(name, func(in io.Reader) (err error) {
+			results[i], err = load.ReadResult(in)
+			return err
+		}); err != nil {
+			return err
+		}
+		if results[i].Void {
+			return greenlight.Errorf(greenlight.CodeInvalid, "%s is void, so nothing is compared: %s", name, results[i].VoidReason)
+		}
+	}
+	rows, err := load.CompareStored(results[0], results[1])
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return writeJSON(env.Stdout, struct {
+			Rows   []load.Stored `json:"rows"`
+			Limits string        `json:"limits"`
+		}{rows, load.StoredLimits})
+	}
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tA\tB\tchange\t95 % interval\t")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%+.1f %%\t%+.1f … %+.1f %%\t\n", r.Metric, load.Seconds(r.A), load.Seconds(r.B), 100*r.Change, 100*r.CI95[0], 100*r.CI95[1])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.Stdout, "\n"+load.StoredLimits)
+	return err
+}
