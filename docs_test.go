@@ -19,8 +19,8 @@ import (
 
 // TestDocumentedCommands runs the blocks of commands in READMEs and
 // CONTRIBUTING.md as a reader would paste them, in a folder with the examples and a file rows.csv.
-// Lines that start a server run in the background, on a free port; a line of
-// make only has to name a target, as those are what runs the tests.
+// Lines that start a server or a system run in the background, on free ports;
+// a line of make only has to name a target, as those are what runs the tests.
 func TestDocumentedCommands(t *testing.T) {
 	shown := 0
 	binary := filepath.Join(t.TempDir(), "greenlight")
@@ -48,12 +48,10 @@ func TestDocumentedCommands(t *testing.T) {
 func readersFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	examples, err := filepath.Abs("examples")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(examples, filepath.Join(dir, "examples")); err != nil {
-		t.Fatal(err)
+	for _, example := range []string{"penguins", "digits", "co2"} {
+		if err := os.CopyFS(filepath.Join(dir, "examples", example), os.DirFS(filepath.Join("examples", example))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	rows := "bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,island,sex\n46.5,13.5,210,4550,Biscoe,female\n"
 	if err := os.WriteFile(filepath.Join(dir, "rows.csv"), []byte(rows), 0o600); err != nil {
@@ -98,10 +96,14 @@ func commandLines(text string) []string {
 	return lines
 }
 
-const run, documentedAddress = "go run ./cmd/greenlight ", "127.0.0.1:8080"
+const (
+	run               = "go run ./cmd/greenlight "
+	documentedAddress = "127.0.0.1:8080"
+	documentedControl = "127.0.0.1:7070"
+)
 
 func (b block) run(t *testing.T, dir, binary string) {
-	address := documentedAddress
+	address, control := documentedAddress, documentedControl
 	answered := b.shown == ""
 	for _, line := range b.lines {
 		command, greenlight := strings.CutPrefix(line, run)
@@ -112,10 +114,16 @@ func (b block) run(t *testing.T, dir, binary string) {
 		case greenlight && strings.HasPrefix(command, "serve "):
 			address = startServer(t, dir, binary, command)
 			continue
+		case greenlight && strings.HasPrefix(command, "up "):
+			address, control = startSystem(t, dir, binary, command)
+			continue
+		case greenlight && strings.HasPrefix(command, "down "):
+			line = binary + " " + command + " --yes"
 		case greenlight:
 			line = binary + " " + command
 		}
 		line = strings.ReplaceAll(line, documentedAddress, address)
+		line = strings.ReplaceAll(line, documentedControl, control)
 		line = strings.ReplaceAll(line, "curl -s ", "curl -sS --fail-with-body ")
 		out := paste(t, dir, line)
 		answered = answered || sameJSON(out, b.shown)
@@ -177,6 +185,20 @@ func startServer(t *testing.T, dir, binary, command string) string {
 	}
 	t.Fatalf("%s does not get ready", command)
 	return ""
+}
+
+// startSystem brings a system up until the test ends, and gives the addresses
+// of its gateway and its control plane.
+func startSystem(t *testing.T, dir, binary, command string) (gateway, control string) {
+	t.Helper()
+	paste(t, dir, binary+" "+command+" -d --gateway 127.0.0.1:0 --control 127.0.0.1:0")
+	folder := command[strings.LastIndexByte(command, ' ')+1:]
+	t.Cleanup(func() { paste(t, dir, binary+" down "+folder+" --yes") })
+	var status struct{ Gateway, Control struct{ Address string } }
+	if err := json.Unmarshal([]byte(paste(t, dir, binary+" status "+folder+" --json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	return status.Gateway.Address, status.Control.Address
 }
 
 // checkTarget checks that the Makefile has the targets of a line of make.
