@@ -25,6 +25,9 @@ type Options struct {
 	// MaxWaiting bounds the calls that wait to be computed; more are answered
 	// 503. 0 is 1024.
 	MaxWaiting int
+	// StallTimeout ends a connection whose client accepts nothing of an answer
+	// for so long, or a quarter less; 0 is one minute.
+	StallTimeout time.Duration
 	// Grace bounds how long a stopping server waits for requests; 0 is 30 s.
 	Grace time.Duration
 	Log   *slog.Logger // nil discards
@@ -39,6 +42,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxWaiting == 0 {
 		o.MaxWaiting = 1024
+	}
+	if o.StallTimeout == 0 {
+		o.StallTimeout = time.Minute
 	}
 	if o.Grace == 0 {
 		o.Grace = 30 * time.Second
@@ -106,7 +112,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ConnState:         countOpen(&open),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
+	go func() { failed <- server.Serve(stallListener{ln, s.options.StallTimeout}) }()
 	select {
 	case err := <-failed:
 		return errors.Join(err, server.Close())

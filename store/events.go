@@ -9,6 +9,7 @@ import (
 )
 
 // Events is the history of everything: append-only, in one order for all.
+// Only a Pruner removes any.
 type Events interface {
 	// Record appends events in the order given, all or none, and returns them
 	// as they are kept: with their ids, and with the time of now where Time
@@ -22,10 +23,11 @@ type Events interface {
 
 	// Watch sends every event with an id above after, those of the past
 	// first, each once and in order. The channel holds a bounded number of
-	// events; a slow reader slows nobody down and loses nothing. The channel
-	// closes when ctx is done, when the store closes, or when reading fails:
-	// a reader that is still interested watches again from the last id it
-	// got. The caller cancels ctx when it stops reading.
+	// events; a slow reader slows nobody down and loses nothing but what is
+	// pruned before it comes to it. The channel closes when ctx is done, when
+	// the store closes, or when reading fails: a reader that is still
+	// interested watches again from the last id it got. The caller cancels
+	// ctx when it stops reading.
 	Watch(ctx context.Context, after int64) <-chan greenlight.Event
 }
 

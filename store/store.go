@@ -42,6 +42,7 @@ type Store interface {
 	Journal
 	Settings
 	Tokens
+	Pruner
 	io.Closer
 }
 

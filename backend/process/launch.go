@@ -34,7 +34,7 @@ func (b *Backend) launch(ctx context.Context, r *replica, spec greenlight.Replic
 	if err != nil {
 		return fmt.Errorf("replica %s: %w", spec.ID, err)
 	}
-	output, from, err := b.openLog(spec)
+	output, from, err := b.outputFor(spec).open()
 	if err != nil {
 		return greenlight.Errorf(greenlight.CodeInternal, "replica %s: its log: %w", spec.ID, err)
 	}

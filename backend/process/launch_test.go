@@ -220,23 +220,3 @@ func TestStartWithoutARecord(t *testing.T) {
 		t.Errorf("Observe = %+v, %v; want nothing", list, err)
 	}
 }
-
-func TestLongLogIsMovedAside(t *testing.T) {
-	b, state := open(t)
-	s := spec("a-1", backendtest.Behaviour{Print: []string{"hello"}})
-	start(t, b, s)
-	if err := b.Stop(t.Context(), "test", "a-1"); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(state, "logs", "test", "svc", "a-1.log")
-	if err := os.Truncate(path, 65<<20); err != nil {
-		t.Fatal(err)
-	}
-	start(t, b, s)
-	if got := readLog(t, b, "a-1"); got != "hello\n" {
-		t.Errorf("the log is %q", got[:min(len(got), 100)])
-	}
-	if info, err := os.Stat(path + ".1"); err != nil || info.Size() != 65<<20 {
-		t.Errorf("the old log: %v, %v", info, err)
-	}
-}

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
@@ -18,7 +16,6 @@ import (
 
 const (
 	logFolder  = "logs"
-	maxLog     = 64 << 20 // bytes; a longer file is renamed to .log.1 at the next start
 	lastCount  = 20       // log lines that a failure keeps
 	lastBytes  = 16 << 10 // from the end of the output, where they are looked for
 	maxLine    = 500      // bytes of one of them
@@ -29,52 +26,25 @@ func (b *Backend) logPath(environment, service, id string) string {
 	return filepath.Join(b.options.State, logFolder, environment, service, id+".log")
 }
 
-// openLog opens a replica's output for appending and tells where this start's
-// begins. The replica holds the file itself, so its output needs nobody to
-// carry it; for the same reason it can be moved aside only between two starts.
-func (b *Backend) openLog(spec greenlight.ReplicaSpec) (*os.File, int64, error) {
-	path := b.logPath(spec.Environment, spec.Service, spec.ID)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, 0, err
-	}
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
-		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, 0, err
-		}
-	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, 0, err
-	}
-	return file, info.Size(), nil
+// outputFor is the output of the replica that a spec describes.
+func (b *Backend) outputFor(spec greenlight.ReplicaSpec) *output {
+	return b.outputOf(b.logPath(spec.Environment, spec.Service, spec.ID))
 }
 
 // lastLines are the last lines of a launch's output; what cannot be read is
 // left out.
 func (b *Backend) lastLines(rec record) []string {
-	file, err := os.Open(b.logPath(rec.Spec.Environment, rec.Spec.Service, rec.Spec.ID))
+	data, err := b.outputFor(rec.Spec).last(rec.LogFrom, lastBytes)
 	if err != nil {
 		return nil
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil
-	}
-	from := max(rec.LogFrom, info.Size()-lastBytes)
-	data, err := io.ReadAll(io.NewSectionReader(file, from, lastBytes))
-	if err != nil {
-		return nil
-	}
-	if from > rec.LogFrom { // in the middle of a line
-		_, data, _ = bytes.Cut(data, []byte("\n"))
 	}
 	return readableLines(string(data))
+}
+
+// afterLine is what follows the first line's end.
+func afterLine(data []byte) []byte {
+	_, data, _ = bytes.Cut(data, []byte("\n"))
+	return data
 }
 
 func readableLines(data string) []string {
@@ -96,21 +66,7 @@ func (b *Backend) Logs(ctx context.Context, environment, id string, o backend.Lo
 	if err != nil || len(paths) == 0 {
 		return nil, greenlight.Errorf(greenlight.CodeNotFound, "environment %s never had a replica %s", environment, id)
 	}
-	file, err := os.Open(newest(paths))
-	if err != nil {
-		return nil, err
-	}
-	if o.Tail > 0 {
-		if err := seekTail(file, o.Tail); err != nil {
-			file.Close()
-			return nil, err
-		}
-	}
-	if !o.Follow {
-		return file, nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	return &follower{ctx: ctx, cancel: cancel, file: file}, nil
+	return b.outputOf(newest(paths)).reader(ctx, o)
 }
 
 func (b *Backend) escapedLogPath(environment, id string) string {
@@ -128,97 +84,79 @@ func newest(paths []string) string {
 	return best
 }
 
-// seekTail goes to the beginning of the last n lines.
-func seekTail(file *os.File, n int) error {
-	end, err := file.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	block := make([]byte, 64<<10)
-	lines, last := 0, end
-	for from := end; from > 0; {
-		size := min(from, int64(len(block)))
-		from -= size
-		if _, err := file.ReadAt(block[:size], from); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		for i := size - 1; i >= 0; i-- {
-			if block[i] != '\n' || from+i == last-1 && last == end {
-				continue // the end of the last line begins none
-			}
-			if lines++; lines == n {
-				_, err := file.Seek(from+i+1, io.SeekStart)
-				return err
-			}
-		}
-	}
-	_, err = file.Seek(0, io.SeekStart)
-	return err
-}
-
-// follower reads a file that grows, and goes over to its successor when it was
-// renamed.
-type follower struct {
+// reader reads an output on from a position. It holds no file open, so it goes
+// on when the file is cut, or is another one by now.
+type reader struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-
-	mu   sync.Mutex
-	file *os.File
+	output *output
+	at     int64
+	follow bool
+	until  int64 // where it ends unless it follows
+	inLine bool  // what was read last did not end a line
 }
 
-// Read waits for output; the end of ctx or Close is the end of it.
-func (f *follower) Read(p []byte) (int, error) {
+func (o *output) reader(ctx context.Context, options backend.LogOptions) (*reader, error) {
+	at, err := o.tail(options.Tail)
+	if err != nil {
+		return nil, err
+	}
+	until, err := o.end()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	return &reader{ctx: ctx, cancel: cancel, output: o, at: at, follow: options.Follow, until: until}, nil
+}
+
+// Read gives what there is; following, it waits for more, until ctx ends or
+// the reader is closed.
+func (r *reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	for {
-		n, err := f.readNow(p)
+		if r.ctx.Err() != nil {
+			return 0, io.EOF
+		}
+		n, err := r.readNow(p)
 		if n > 0 || err != nil {
 			return n, err
 		}
+		if !r.follow {
+			return 0, io.EOF
+		}
 		select {
-		case <-f.ctx.Done():
+		case <-r.ctx.Done():
 		case <-time.After(followStep):
 		}
 	}
 }
 
-// readNow reads what there is; 0 and nil is nothing yet.
-func (f *follower) readNow(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ctx.Err() != nil {
-		return 0, io.EOF
+// readNow reads what there is. Where output was cut off before it was read, a
+// line that was begun ends.
+func (r *reader) readNow(p []byte) (int, error) {
+	if !r.follow {
+		p = p[:max(0, min(int64(len(p)), r.until-r.at))]
 	}
-	n, err := f.file.Read(p)
-	if n > 0 || err != nil && !errors.Is(err, io.EOF) {
-		return n, err
+	if len(p) == 0 {
+		return 0, nil
 	}
-	return 0, f.follow()
-}
-
-// follow opens the file that has the name now, if it is another one.
-func (f *follower) follow() error {
-	current, err := os.Stat(f.file.Name())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // between the rename and the new file
+	n, next, err := r.output.read(p, r.at)
+	if jumped := next-int64(n) != r.at; jumped && r.inLine {
+		r.at, r.inLine = next-int64(n), false
+		p[0] = '\n'
+		return 1, nil
 	}
-	if err != nil {
-		return err
+	r.at = next
+	if n > 0 {
+		r.inLine = p[n-1] != '\n'
 	}
-	if mine, err := f.file.Stat(); err != nil || os.SameFile(mine, current) {
-		return err
-	}
-	file, err := os.Open(f.file.Name())
-	if err != nil {
-		return err
-	}
-	f.file.Close()
-	f.file = file
-	return nil
+	return n, err
 }
 
 // Close ends a read that waits.
-func (f *follower) Close() error {
-	f.cancel()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.file.Close()
+func (r *reader) Close() error {
+	r.cancel()
+	return nil
 }

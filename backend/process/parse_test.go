@@ -101,36 +101,6 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-func TestSeekTailAcrossBlocks(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	const width, count = 1000, 300 // several blocks
-	line := make([]byte, width)
-	for i := range line {
-		line[i] = 'x'
-	}
-	line[width-1] = '\n'
-	for range count {
-		if _, err := file.Write(line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := file.WriteString("no end"); err != nil {
-		t.Fatal(err)
-	}
-	for n, want := range map[int]int64{1: count * width, 2: (count - 1) * width, 200: (count - 199) * width, 301: 0, 999: 0} {
-		if err := seekTail(file, n); err != nil {
-			t.Fatal(err)
-		}
-		if at, _ := file.Seek(0, 1); at != want {
-			t.Errorf("the last %d lines begin at %d, want %d", n, at, want)
-		}
-	}
-}
-
 // FuzzRecord loads any bytes as a record: refused or fit to be acted upon.
 func FuzzRecord(f *testing.F) {
 	rec := record{

@@ -37,6 +37,9 @@ type Options struct {
 	Backoff backend.Backoff
 	// LookupEnv gives the variables that secrets name; nil is os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// MaxLog bounds a replica's log, in bytes, while Run runs; of what is cut
+	// off as much again is kept. 0 is 64 MiB.
+	MaxLog int64
 }
 
 // Backend runs processes; see backend.Backend.
@@ -51,6 +54,7 @@ type Backend struct {
 
 	mu       sync.Mutex
 	replicas map[key]*replica
+	outputs  map[string]*output // by the log's path
 
 	feed  backend.Feed
 	watch atomic.Pointer[watch] // nil when Run does not run
@@ -71,6 +75,7 @@ func Open(o Options) (*Backend, error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv
 	}
+	o.MaxLog = cmp.Or(o.MaxLog, defaultMaxLog)
 	state, err := filepath.Abs(o.State)
 	if err != nil {
 		return nil, err
@@ -83,7 +88,7 @@ func Open(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, greenlight.Errorf(greenlight.CodeUnavailable, "the state folder %s: %w", state, err)
 	}
-	b := &Backend{options: o, unlock: unlock, ports: newPorts(), replicas: make(map[key]*replica)}
+	b := &Backend{options: o, unlock: unlock, ports: newPorts(), replicas: make(map[key]*replica), outputs: make(map[string]*output)}
 	if err := b.open(); err != nil {
 		return nil, cmp.Or(err, unlock())
 	}

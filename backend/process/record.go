@@ -32,7 +32,7 @@ type record struct {
 	Leader   leader                  `json:"leader"` // zero when nothing runs
 	Port     int                     `json:"port"`
 	Cgroups  []string                `json:"cgroups,omitempty"` // folders
-	LogFrom  int64                   `json:"log_from"`          // where the last start's output begins
+	LogFrom  int64                   `json:"log_from"`          // where in the log the last start's output begins; below 0 in what was cut off
 	State    greenlight.ReplicaState `json:"state"`
 	Reason   string                  `json:"reason,omitempty"`
 	Since    time.Time               `json:"since"`
@@ -141,7 +141,7 @@ func (rec record) check(path string) error {
 	if rec.Leader != (leader{}) && (rec.Leader.PID <= 1 || rec.Leader.Boot == "" || !launchName.MatchString(rec.Launch)) {
 		return fmt.Errorf("no process can be %+v", rec.Leader)
 	}
-	if rec.Port < 0 || rec.Port > 65535 || rec.Restarts < 0 || rec.Failures < 0 || rec.LogFrom < 0 {
+	if rec.Port < 0 || rec.Port > 65535 || rec.Restarts < 0 || rec.Failures < 0 {
 		return errors.New("a number is out of its range")
 	}
 	switch rec.State {

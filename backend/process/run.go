@@ -16,7 +16,7 @@ type watch struct {
 
 	mu       sync.Mutex
 	closed   bool           // no more goroutines
-	replicas sync.WaitGroup // one or two goroutines for each
+	replicas sync.WaitGroup // one or two goroutines for each, and one for the logs
 }
 
 // Run watches and probes the replicas; see backend.Backend.
@@ -32,6 +32,7 @@ func (b *Backend) Run(ctx context.Context, changed func(backend.Change)) error {
 		r.tell()
 		b.watchReplica(r)
 	}
+	w.start(func() { b.tidyLogs(ctx) })
 	b.feed.Deliver(ctx, changed)
 	w.close()
 	w.replicas.Wait()

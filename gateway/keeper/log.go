@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/greenlight-dev/greenlight/backend"
 )
 
 const (
@@ -26,33 +28,10 @@ func (k *Keeper) boundLogs(ctx context.Context) {
 
 func (k *Keeper) boundLogsNow() {
 	for _, name := range []string{logName, AccessLogName} {
-		if err := boundLog(k.file(name)); err != nil {
+		if _, err := backend.CutLog(k.file(name), maxLogBytes); err != nil {
 			k.options.Log.Error("a log of the gateway cannot be bounded", "file", name, "error", err)
 		}
 	}
-}
-
-// boundLog moves what a log has to <path>.1 when that is too much. The gateway
-// has it open for appending, so it is emptied where it is.
-func boundLog(path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() <= maxLogBytes {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	from, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(path+".1", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, info.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, io.NewSectionReader(from, max(0, info.Size()-maxLogBytes), maxLogBytes))
-	return errors.Join(err, to.Close(), from.Truncate(0)) // a full disk wants it emptied all the more
 }
 
 // openLog opens the gateway's log for appending and gives the place where this

@@ -28,7 +28,7 @@ func TestWriterIsDurable(t *testing.T) {
 // TestCheckGivesUp checks a file for no time at all: what was not found is no
 // reason to stay down, but who asked to stop is heard.
 func TestCheckGivesUp(t *testing.T) {
-	db, err := open(filepath.Join(older(t, 6), File), forWriting)
+	db, err := open(filepath.Join(older(t, 7), File), forWriting)
 	if err != nil {
 		t.Fatal(err)
 	}

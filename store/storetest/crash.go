@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,13 +38,21 @@ func Child(open Open) {
 }
 
 // writeForever says on standard output what it was told is durable, one line
-// each: "put <writer> <n> <event>", "begun <step>", "ended <step>".
+// each: "put <writer> <n> <event>", "begun <step>", "ended <step>",
+// "pruned <step> <event>".
 func writeForever(open Open, dir string) error {
 	st, err := open(context.Background(), dir)
 	if err != nil {
 		return err
 	}
 	failed := make(chan error)
+	go func() {
+		for {
+			if err := pruneOnce(st); err != nil {
+				failed <- err
+			}
+		}
+	}()
 	for w := range crashWriters {
 		go func() {
 			for n := 1; ; n++ {
@@ -76,6 +85,29 @@ func writeOnce(st store.Store, w, n int) error {
 		return err
 	}
 	fmt.Printf("ended %d\n", steps[0].ID)
+	return nil
+}
+
+// pruneOnce writes what may go, and has it go.
+func pruneOnce(st store.Store) error {
+	ctx := context.Background()
+	steps, err := st.BeginSteps(ctx, store.Step{Plan: "noise", Kind: "write", Began: longAgo})
+	if err != nil {
+		return err
+	}
+	err = st.EndSteps(ctx, store.StepEnd{ID: steps[0].ID, Outcome: store.StepDone, Ended: longAgo})
+	if err != nil {
+		return err
+	}
+	kept, err := st.Record(ctx, slices.Repeat([]greenlight.Event{noise("noise")}, 20)...)
+	if err != nil {
+		return err
+	}
+	_, err = st.Prune(ctx, store.PruneOptions{EventsBefore: cutoff, StepsBefore: cutoff, Kinds: []string{"noise"}})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("pruned %d %d\n", steps[0].ID, kept[len(kept)-1].ID)
 	return nil
 }
 
@@ -152,9 +184,27 @@ func (s suite) survived(t *testing.T, dir string, lines []string) {
 			if step.Outcome != store.StepDone {
 				t.Errorf("step %d had ended; kept is %+v", id, step)
 			}
+		case "pruned":
+			s.stayedAway(t, st, f[1], id, events)
 		}
 	}
 	s.whole(t, st, events, last)
+}
+
+// stayedAway checks that what was pruned has not come back: the steps and the
+// noise up to these.
+func (s suite) stayedAway(t *testing.T, st store.Store, step string, event int64, events map[int64]greenlight.Event) {
+	last, _ := strconv.ParseInt(step, 10, 64)
+	for _, left := range must[[]store.Step](t)(st.PlanSteps(t.Context(), "noise")) {
+		if left.ID <= last {
+			t.Errorf("step %d was pruned and is there", left.ID)
+		}
+	}
+	for id, e := range events {
+		if id <= event && e.Kind == "noise" {
+			t.Errorf("event %d was pruned and is there", id)
+		}
+	}
 }
 
 func crashRecord(t *testing.T, st store.Store) (map[int64]greenlight.Event, map[int64]store.Step) {
@@ -203,11 +253,11 @@ func (s suite) whole(t *testing.T, st store.Store, events map[int64]greenlight.E
 		}
 	}
 	open := must[[]store.Step](t)(st.OpenSteps(t.Context()))
-	if done != ended || len(open) > crashWriters {
+	if done != ended || len(open) > crashWriters+1 {
 		t.Errorf("%d steps are done, %d events say so, %d are open", done, ended, len(open))
 	}
 	for _, step := range open {
-		if err := st.EndSteps(t.Context(), store.StepEnd{ID: step.ID, Outcome: store.StepDropped}); err != nil {
+		if err := st.EndSteps(t.Context(), store.StepEnd{ID: step.ID, Outcome: store.StepDropped, Ended: step.Began}); err != nil {
 			t.Error(err)
 		}
 	}

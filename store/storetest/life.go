@@ -66,6 +66,10 @@ func operations(st store.Store, w int) map[string]func(ctx context.Context, i in
 			_, err := st.PutSetting(ctx, store.Setting{Scope: "all", Key: "k", Value: []byte("1"), Revision: store.AnyRevision}, event("set"))
 			return err
 		},
+		"prune": func(ctx context.Context, _ int) error {
+			_, err := st.Prune(ctx, store.PruneOptions{EventsBefore: cutoff, StepsBefore: cutoff, Kinds: []string{"noise"}})
+			return err
+		},
 		"read": func(ctx context.Context, _ int) error { return readEverything(ctx, st) },
 	}
 }
