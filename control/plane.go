@@ -23,6 +23,7 @@ type Store interface {
 	store.Releases
 	store.Journal
 	store.Settings
+	store.Pruner
 }
 
 // Sampler measures; *observe.Sampler is one.
@@ -183,6 +184,7 @@ func (p *Plane) startLoops(l *loops) {
 	}
 	l.wait.Go(func() { p.recordLoop(l.ctx) })
 	l.wait.Go(func() { p.driftLoop(l.ctx) })
+	l.wait.Go(func() { p.pruneLoop(l.ctx) })
 	l.wait.Go(func() { p.scaleLoop(l.ctx) })
 	l.wait.Go(func() { p.gatewayLoop(l.ctx) })
 	l.wait.Go(func() {
