@@ -13,19 +13,18 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	bench "github.com/greenlight-dev/greenlight/bench/system"
 )
 
 // Half of the clients send POST, half GET; of each, half keep their
 // connection.
 const clients = 16
 
-// The body is one row of the penguins model.
-const row = `{"rows":[{"bill_length_mm":46.5,"bill_depth_mm":13.5,"flipper_length_mm":210,"body_mass_g":4550,"island":"Biscoe","sex":"female"}]}`
-
 var requests = map[string][]byte{
 	"GET": []byte("GET /v2/models/penguins HTTP/1.1\r\nHost: chaos\r\n\r\n"),
 	"POST": fmt.Appendf(nil, "POST /predict HTTP/1.1\r\nHost: chaos\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		len(row), row),
+		len(bench.Row), bench.Row),
 }
 
 // load sends requests at a steady rate until it is told to end.

@@ -2,64 +2,46 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	bench "github.com/greenlight-dev/greenlight/bench/system"
 	"github.com/greenlight-dev/greenlight/control"
-	"github.com/greenlight-dev/greenlight/examples"
 )
 
 // system is what is shaken: two replicas of a model behind a gateway.
 type system struct {
-	binary  string
-	dir     string
+	*bench.System
 	gateway string // address
 }
 
 const patience = 60 * time.Second
 
 func startSystem(ctx context.Context, binary string) (*system, error) {
-	binary, err := filepath.Abs(binary)
+	made, err := bench.New(binary)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "chaos")
-	if err != nil {
-		return nil, err
-	}
-	s := &system{binary: binary, dir: dir}
+	s := &system{System: made}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(err, s.end())
+		return nil, errors.Join(err, s.End())
 	}
 	return s, nil
 }
 
 func (s *system) prepare(ctx context.Context) error {
-	files, err := examples.Files("penguins")
-	if err != nil {
-		return err
-	}
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(s.dir, name), data, 0o644); err != nil {
-			return err
-		}
-	}
 	if err := s.describe(0); err != nil {
 		return err
 	}
-	if err := s.up(ctx); err != nil {
+	if err := s.Up(ctx); err != nil {
 		return err
 	}
-	status, err := s.status(ctx)
+	status, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,41 +51,7 @@ func (s *system) prepare(ctx context.Context) error {
 
 // describe writes the description of one release.
 func (s *system) describe(release int) error {
-	text := fmt.Sprintf("name: chaos\nservices:\n  penguins:\n    model: .\n    replicas: 2\n    env: {RELEASE: \"%d\"}\n", release)
-	return os.WriteFile(filepath.Join(s.dir, "greenlight.yaml"), []byte(text), 0o644)
-}
-
-func (s *system) command(ctx context.Context, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, s.binary, args...)
-	c.Dir = s.dir
-	return c
-}
-
-func (s *system) up(ctx context.Context) error {
-	out, err := s.command(ctx, "up", "-d", "--gateway", "127.0.0.1:0", "--control", "127.0.0.1:0").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("greenlight up: %w\n%s", err, out)
-	}
-	return nil
-}
-
-// end takes the system down.
-func (s *system) end() error {
-	out, err := s.command(context.Background(), "down", "--yes").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("greenlight down: %w\n%s", err, out)
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
-}
-
-func (s *system) status(ctx context.Context) (control.Status, error) {
-	var status control.Status
-	c := s.command(ctx, "status", "--json")
-	out, err := c.Output()
-	if err != nil {
-		return status, fmt.Errorf("greenlight status: %w", err)
-	}
-	return status, json.Unmarshal(out, &status)
+	return s.Describe(fmt.Sprintf("name: chaos\nservices:\n  penguins:\n    model: .\n    replicas: 2\n    env: {RELEASE: \"%d\"}\n", release))
 }
 
 // converge waits until the system is as described: two ready replicas of the
@@ -111,7 +59,7 @@ func (s *system) status(ctx context.Context) (control.Status, error) {
 func (s *system) converge(ctx context.Context) error {
 	var last string
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
-		status, err := s.status(ctx)
+		status, err := s.Status(ctx)
 		if err != nil {
 			last = err.Error()
 			continue
@@ -147,13 +95,13 @@ func (s *system) release(ctx context.Context, _ *load, n int) error {
 	if err := s.describe(n + 1); err != nil {
 		return err
 	}
-	return s.up(ctx)
+	return s.Up(ctx)
 }
 
 // killControl kills the control plane, leaves the system alone for a moment,
 // and starts it again: the same replicas must serve.
 func (s *system) killControl(ctx context.Context, l *load, _ int) error {
-	before, err := s.status(ctx)
+	before, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,11 +110,11 @@ func (s *system) killControl(ctx context.Context, l *load, _ int) error {
 		return err
 	}
 	pause(ctx, 200*time.Millisecond)
-	if err := s.up(ctx); err != nil {
+	if err := s.Up(ctx); err != nil {
 		return err
 	}
 	l.disturbed(from, time.Now())
-	after, err := s.status(ctx)
+	after, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -191,7 +139,7 @@ const stable = 10 * time.Second
 
 // killReplica kills the replica that has been ready for longest.
 func (s *system) killReplica(ctx context.Context, l *load, _ int) error {
-	before, err := s.status(ctx)
+	before, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -204,7 +152,7 @@ func (s *system) killReplica(ctx context.Context, l *load, _ int) error {
 	l.disturbed(from, time.Now())
 	// The system looks as described until the death is noticed.
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, 20*time.Millisecond) {
-		if after, err := s.status(ctx); err == nil && pids(after) != pids(before) {
+		if after, err := s.Status(ctx); err == nil && pids(after) != pids(before) {
 			return nil
 		}
 	}
@@ -212,7 +160,7 @@ func (s *system) killReplica(ctx context.Context, l *load, _ int) error {
 }
 
 func (s *system) killGateway(ctx context.Context, l *load, _ int) error {
-	before, err := s.status(ctx)
+	before, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -242,7 +190,7 @@ func (s *system) answers(ctx context.Context) error {
 }
 
 func (s *system) upgradeGateway(ctx context.Context, _ *load, _ int) error {
-	before, err := s.status(ctx)
+	before, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -256,7 +204,7 @@ func (s *system) upgradeGateway(ctx context.Context, _ *load, _ int) error {
 // at the same address.
 func (s *system) newGateway(ctx context.Context, old int) error {
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, 20*time.Millisecond) {
-		after, err := s.status(ctx)
+		after, err := s.Status(ctx)
 		if err != nil || after.Gateway.PID == 0 || after.Gateway.PID == old {
 			continue
 		}
