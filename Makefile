@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # Without one, the last wheel of PyPI that holds them is fetched.
 CASES   ?= $(wildcard ../shared/data/onnx-backend-tests.tar.gz)
 
-.PHONY: build test bench bench-gateway chaos conformance examples
+.PHONY: build test bench bench-gateway bench-load bench-up chaos conformance examples
 
 build: ## a static binary: ./greenlight
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o greenlight ./cmd/greenlight
@@ -20,6 +20,12 @@ bench: ## the figures against ONNX Runtime, net/http and Flask
 
 bench-gateway: ## the gateway against nginx
 	bench/gateway.sh
+
+bench-load: ## the load generator against wrk, wrk2, vegeta, hey, fortio, k6
+	bench/load.sh
+
+bench-up: ## the time to a first prediction; the costs of an idle control plane
+	bench/up.sh
 
 chaos: ## kills and replaces the parts of a running system under load
 	bench/chaos.sh

@@ -60,6 +60,15 @@ Response is due to answer, service is sent to answer, lag is what the generator
 added. When lag or its own processor time spoil a test, the result is void and
 the exit code 1. With a --threshold that is not met the exit code is 3.
 
+--requests takes a file with a request on each line, in turn or by weight:
+
+  {"path":"/a","weight":3}
+  {"path":"/b?n={{random 1 9}}","body":{"x":1},"expect":{"status":201}}
+  {"path":"/login","save":{"t":"data.token"},"then":[{"path":"/me?t={{t}}"}]}
+
+{{seq}} is the request's number, {{uuid}} a random one, {{name}} a column of
+--data or a saved part of an earlier answer, {{json name}} the same as JSON.
+
 Only this machine may be loaded, unless --i-own-this-target is given.
 `
 
@@ -87,7 +96,7 @@ func (o *loadOptions) addRequestFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.method, "method", "", "method (default GET, with a body POST)")
 	f.StringVar(&o.body, "body", "", "file with the body; - is standard input")
 	f.StringArrayVar(&o.headers, "header", nil, "header field 'NAME: VALUE'; may be given several times")
-	f.StringVar(&o.requests, "requests", "", "file of requests, one JSON object a line: path, method, headers, body, name, weight, expect")
+	f.StringVar(&o.requests, "requests", "", "file of requests: one JSON object a line (path, method, headers, body, name, weight, expect, save, then), or a browser's .har")
 	f.StringVar(&o.proof, "proof", "", "proof.json of a model, or its folder: every row is a request to URL, which ends in /predict or /infer")
 	f.StringVar(&o.data, "data", "", "CSV or JSON lines whose columns fill {{name}} in paths, header values and bodies")
 	f.Uint64Var(&o.seed, "seed", 1, "decides every random choice")
@@ -258,10 +267,7 @@ func (o *loadOptions) mix(env Env, t *load.Target) (*load.Mix, error) {
 	case o.proof != "":
 		requests, err = o.proofRequests(t, fields, expect)
 	case o.requests != "":
-		err = readLoadFile(o.requests, func(in io.Reader) error {
-			requests, err = load.ReadRequests(in)
-			return err
-		})
+		requests, err = o.fileRequests(env)
 		for i := range requests {
 			requests[i].Header = append(requests[i].Header, fields...)
 			if requests[i].Expect == (load.Expect{}) {
@@ -279,6 +285,22 @@ func (o *loadOptions) mix(env Env, t *load.Target) (*load.Mix, error) {
 		return nil, err
 	}
 	return load.NewMix(t, requests, rows, !o.closeEach, o.seed)
+}
+
+// fileRequests are those of JSON lines or of a HAR file.
+func (o *loadOptions) fileRequests(env Env) (requests []load.Request, err error) {
+	err = readLoadFile(o.requests, func(in io.Reader) (err error) {
+		if filepath.Ext(o.requests) != ".har" {
+			requests, err = load.ReadRequests(in)
+			return err
+		}
+		others := 0
+		if requests, others, err = load.ReadHAR(in); others > 0 {
+			fmt.Fprintf(env.Stderr, "%s: %d requests to other origins are left out\n", o.requests, others)
+		}
+		return err
+	})
+	return requests, err
 }
 
 // proofRequests are the rows of a model's proof.

@@ -108,12 +108,10 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 	return printComparisons(env.Stdout, all)
 }
 
-// voidRuns is how many void runs a comparison repeats before it gives up.
-const voidRuns = 5
-
-// trial runs A or B once, again when the run was void.
+// trial runs A or B once, again when the run was void, as often as there are
+// pairs.
 func (o *compareOptions) trial(env Env, tests [2]load.Options) func(context.Context, bool) (*load.Result, error) {
-	left := voidRuns
+	left := o.pairs
 	return func(ctx context.Context, isB bool) (*load.Result, error) {
 		test, name := tests[0], "A"
 		if isB {

@@ -253,7 +253,7 @@ func (e *engine) judge(now time.Duration) {
 	if why := e.rec.down(now, e.o.Timeout); why != "" {
 		e.end(why)
 	}
-	if e.o.Arrivals == nil || e.o.KeepGoing {
+	if e.o.Arrivals == nil || e.o.Mix.journeys || e.o.KeepGoing { // how many requests come is not known
 		return
 	}
 	if why := e.rec.hopeless(e.counted()); why != "" {

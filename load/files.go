@@ -26,7 +26,9 @@ const (
 //	{"method":"POST","path":"/predict","headers":{"X-Key":"1"},"body":{"rows":[[1,2]]},
 //	 "name":"one row","weight":3,"expect":{"status":200,"contains":"value"}}
 //
-// Only path is needed. A body that is a JSON text is sent as that text,
+// Only path is needed. "save":{"token":"data.token"} keeps a part of a JSON
+// answer, and "then":[…] lists the requests that the same client sends after
+// it, in which {{token}} stands for that part. A body that is a JSON text is sent as that text,
 // anything else as JSON. What is wrong is an error that names the line.
 func ReadRequests(in io.Reader) ([]Request, error) {
 	var requests []Request
@@ -46,16 +48,21 @@ func ReadRequests(in io.Reader) ([]Request, error) {
 	return requests, err
 }
 
+// givenRequest is a request as a file has it.
+type givenRequest struct {
+	Name    string            `json:"name"`
+	Method  string            `json:"method"`
+	Path    string            `json:"path"`
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body"`
+	Weight  float64           `json:"weight"`
+	Expect  Expect            `json:"expect"`
+	Save    map[string]string `json:"save"`
+	Then    []givenRequest    `json:"then"`
+}
+
 func parseRequest(line []byte) (Request, error) {
-	var given struct {
-		Name    string            `json:"name"`
-		Method  string            `json:"method"`
-		Path    string            `json:"path"`
-		Headers map[string]string `json:"headers"`
-		Body    json.RawMessage   `json:"body"`
-		Weight  float64           `json:"weight"`
-		Expect  Expect            `json:"expect"`
-	}
+	var given givenRequest
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&given); err != nil {
@@ -64,10 +71,14 @@ func parseRequest(line []byte) (Request, error) {
 	if d.More() {
 		return Request{}, errors.New("more than one JSON value on a line")
 	}
+	return given.request()
+}
+
+func (given *givenRequest) request() (Request, error) {
 	if given.Path == "" {
 		return Request{}, errors.New(`"path" is missing`)
 	}
-	r := Request{Name: given.Name, Method: given.Method, Path: given.Path, Weight: given.Weight, Expect: given.Expect}
+	r := Request{Name: given.Name, Method: given.Method, Path: given.Path, Weight: given.Weight, Expect: given.Expect, Save: given.Save}
 	for _, name := range slices.Sorted(maps.Keys(given.Headers)) {
 		r.Header = append(r.Header, Field{name, given.Headers[name]})
 	}
@@ -82,6 +93,13 @@ func parseRequest(line []byte) (Request, error) {
 	}
 	if r.Method == "" && r.Body != "" {
 		r.Method = "POST"
+	}
+	for i := range given.Then {
+		step, err := given.Then[i].request()
+		if err != nil {
+			return Request{}, fmt.Errorf("step %d: %w", i+2, err)
+		}
+		r.Then = append(r.Then, step)
 	}
 	return r, nil
 }
@@ -172,11 +190,8 @@ func (r *Rows) row(object map[string]json.RawMessage) ([]value, error) {
 		if !has {
 			return nil, fmt.Errorf("the row lacks %q", clip(name))
 		}
-		row[i] = value{string(raw), string(raw)}
-		if raw[0] == '"' {
-			if err := json.Unmarshal(raw, &row[i].text); err != nil {
-				return nil, err
-			}
+		if row[i], has = jsonValue(raw); !has {
+			return nil, fmt.Errorf("%q holds no JSON value", clip(name))
 		}
 	}
 	return row, nil

@@ -26,6 +26,7 @@ type answer struct {
 	in, out   int64 // bytes
 	connected bool  // a connection was opened for it
 	kind      Kind
+	body      []byte // what was kept of it, until the next request
 }
 
 // client is one place for a request to be under way.
@@ -83,7 +84,7 @@ func (h *http1) do(c *compiled, v *values) answer {
 	}
 	a.kind = kindOf(err)
 	if err == nil {
-		a.kind = c.expect.judge(a.status, h.reader.kept)
+		a.kind, a.body = c.expect.judge(a.status, h.reader.kept), h.reader.kept
 	}
 	return a
 }
@@ -109,7 +110,7 @@ func (h *http1) exchange(c *compiled, request []byte, a *answer) error {
 	_, err = conn.Write(request)
 	if err == nil {
 		a.out += int64(len(request))
-		err = h.reader.read(conn, c.noBody, c.expect.Contains != "")
+		err = h.reader.read(conn, c.noBody, c.keeps())
 		a.status, a.in = h.reader.status, h.reader.total
 		if err == nil && h.reader.start < h.reader.end {
 			err = fmt.Errorf("%w: more bytes follow it", errProtocol)

@@ -62,7 +62,7 @@ func (h *http2) do(c *compiled, v *values) answer {
 	}
 	a.kind = kindOf(err)
 	if err == nil {
-		a.kind = c.expect.judge(a.status, kept)
+		a.kind, a.body = c.expect.judge(a.status, kept), kept
 	}
 	return a
 }
@@ -93,7 +93,7 @@ func (h *http2) exchange(ctx context.Context, c *compiled, v *values, a *answer)
 	defer resp.Body.Close()
 	a.status, a.out = resp.StatusCode, int64(len(h.body))
 	var kept []byte
-	if c.expect.Contains != "" {
+	if c.keeps() {
 		if kept, err = io.ReadAll(io.LimitReader(resp.Body, maxChecked)); err != nil {
 			return nil, err
 		}

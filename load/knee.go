@@ -174,9 +174,10 @@ const (
 // mean response time (J. D. C. Little, 1961). In a steady state both are the
 // same; they part when a queue grows or something was measured wrongly.
 func (r *Result) littlesLaw() string {
-	want := r.Planned * r.Response.Mean
+	rate := float64(r.Requests) / r.Elapsed // of every step, where a plan counts journeys
+	want := rate * r.Response.Mean
 	if diff := math.Abs(r.InFlight - want); diff > littleTolerance*want && diff > littleLeast {
-		return fmt.Sprintf("no steady state: %.1f requests in flight, though %.4g/s × %s are %.1f", r.InFlight, r.Planned, Seconds(r.Response.Mean), want)
+		return fmt.Sprintf("no steady state: %.1f requests in flight, though %.4g/s × %s are %.1f", r.InFlight, rate, Seconds(r.Response.Mean), want)
 	}
 	return ""
 }

@@ -24,7 +24,7 @@ func target(most float64) func(context.Context, float64) (*Result, error) {
 			r.ResponseTimes.record(int64(1e9*mean*rng.ExpFloat64()), 1)
 		}
 		r.Response = r.ResponseTimes.Summary()
-		r.Requests = 20_000
+		r.Requests = int64(10 * rate)
 		r.InFlight = rate * r.Response.Mean
 		return r, nil
 	}
@@ -159,7 +159,7 @@ func TestSteadyState(t *testing.T) {
 		"errors":             {func(r *Result) { r.Errors = 5 }, "errors<0.1% not met"},
 		"ended":              {func(r *Result) { r.Stopped = "the target is down" }, "the target is down"},
 		"void":               {func(r *Result) { r.Void, r.VoidReason = true, "late" }, "void: late"},
-		"few in flight, off": {func(r *Result) { r.Planned, r.Rate, r.InFlight = 5, 5, 1.9 }, ""},
+		"few in flight, off": {func(r *Result) { r.Planned, r.Rate, r.Requests, r.InFlight = 5, 5, 50, 1.9 }, ""},
 	} {
 		r := base()
 		c.change(r)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // pacer sleeps on a thread of its own with nanosleep, whose wake-ups come
@@ -23,10 +21,7 @@ const nap = 20 * time.Millisecond
 func (p *pacer) run(ctx context.Context, a *Arrivals, due func(i int64)) int64 {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// Without the slack that the kernel allows itself, 50 µs; where that is
-	// refused, sleeps are that much longer.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // 0 is the default again
+	defer sharpen()()
 	for i := range a.Total() {
 		if !p.sleepUntil(ctx, a.At(i)) {
 			return i
@@ -47,7 +42,6 @@ func (p *pacer) sleepUntil(ctx context.Context, at time.Duration) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		t := unix.NsecToTimespec(int64(min(left, nap)))
-		_ = unix.Nanosleep(&t, nil) // interrupted: the loop goes on
+		sleep(min(left, nap)) // may end early: the loop goes on
 	}
 }

@@ -67,7 +67,7 @@ func newRecorder(o *Options) *recorder {
 		warmup: int64(o.Warmup), thresholds: o.Thresholds, routes: o.Mix.routes,
 		response: newHistogram(), service: newHistogram(), lag: newHistogram(),
 		kinds: make(map[Kind]int64), byRoute: make(map[routeStatus]*routeCount),
-		over:   make([]int64, len(o.Thresholds)),
+		over: make([]int64, len(o.Thresholds)), seconds: []Second{},
 		second: secondCount{response: newHistogram(), lag: newHistogram()},
 	}
 }
@@ -239,7 +239,7 @@ func (r *recorder) result(o *Options) (*Result, error) {
 		Requests: r.requests, Errors: r.errors, BytesIn: r.in, BytesOut: r.out, Connections: r.connections,
 		Response: r.response.Summary(), Service: r.service.Summary(), Lag: r.lag.Summary(),
 		ResponseTimes: r.response, ServiceTimes: r.service, LagTimes: r.lag,
-		Statuses: make(map[string]int64), ErrorKinds: r.kinds, Seconds: r.seconds, Times: make(map[string]string),
+		Statuses: make(map[string]int64), ErrorKinds: r.kinds, Routes: []RouteResult{}, Seconds: r.seconds, Times: make(map[string]string),
 	}
 	if o.Arrivals == nil {
 		res.Model = "closed"

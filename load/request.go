@@ -22,6 +22,13 @@ type Request struct {
 	Body   string
 	Weight float64 // share in a mix; 0 is 1
 	Expect Expect
+	// Save keeps parts of the answer, which is JSON, for the steps that follow
+	// in Then: a name for {{name}} and the path to the part, as data.items.0.id.
+	Save map[string]string
+	// Then are the steps that a client takes after this one is answered.
+	Then []Request
+	// Verbatim takes {{…}} as text: what was recorded is sent as it was.
+	Verbatim bool
 }
 
 // Field is one header field.
@@ -47,6 +54,8 @@ type Mix struct {
 	rows     *Rows
 	seed     uint64
 	routes   []string // names, in order of appearance
+	byName   map[string]int
+	journeys bool // some requests have steps that follow
 }
 
 // compiled is a request as bytes, as far as they are known beforehand.
@@ -61,7 +70,15 @@ type compiled struct {
 	fixed   []byte // the whole request for HTTP/1.1, nil when a part varies
 	noBody  bool   // the answer has no body whatever its header says: HEAD
 	retries bool   // may be sent again when the connection turned out to be closed
+	saves   []save
+	then    *compiled // the step that follows
 }
+
+// keeps tells whether the answer's body is looked at.
+func (c *compiled) keeps() bool { return c.expect.Contains != "" || len(c.saves) > 0 }
+
+// MaxSteps bounds the steps of one journey.
+const MaxSteps = 100
 
 // maxRoutes bounds the names that results are told apart by.
 const maxRoutes = 200
@@ -72,27 +89,14 @@ func NewMix(t *Target, requests []Request, rows *Rows, keepAlive bool, seed uint
 	if len(requests) == 0 || len(requests) > MaxRequests {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%d requests; 1 to %d are possible", len(requests), MaxRequests)
 	}
-	m := &Mix{rows: rows, seed: seed}
-	byName := make(map[string]int)
+	m := &Mix{rows: rows, seed: seed, byName: make(map[string]int)}
 	var sum float64
 	differ := false
 	for i := range requests {
-		c, err := compile(t, &requests[i], rows, keepAlive)
+		c, err := m.compile(t, &requests[i], keepAlive)
 		if err != nil {
 			return nil, greenlight.Errorf(greenlight.CodeInvalid, "request %d: %w", i+1, err)
 		}
-		name := requests[i].name(t)
-		at, known := byName[name]
-		if !known {
-			if at = len(m.routes); at == maxRoutes {
-				name, at = "others", maxRoutes
-			}
-			if at == len(m.routes) {
-				m.routes = append(m.routes, name)
-			}
-			byName[name] = at
-		}
-		c.route = at
 		m.requests = append(m.requests, c)
 		w := requests[i].weight()
 		differ = differ || w != requests[0].weight()
@@ -103,6 +107,49 @@ func NewMix(t *Target, requests []Request, rows *Rows, keepAlive bool, seed uint
 		m.weighted = nil
 	}
 	return m, nil
+}
+
+// compile makes a request and the steps that follow it ready.
+func (m *Mix) compile(t *Target, r *Request, keepAlive bool) (*compiled, error) {
+	in := &scope{rows: m.rows}
+	first, err := compile(t, r, in, keepAlive)
+	if err != nil {
+		return nil, err
+	}
+	first.route = m.route(r.name(t))
+	last := first
+	if len(r.Then) >= MaxSteps {
+		return nil, fmt.Errorf("%d steps follow; at most %d", len(r.Then), MaxSteps-1)
+	}
+	for i := range r.Then {
+		step := &r.Then[i]
+		if len(step.Then) > 0 {
+			return nil, fmt.Errorf("step %d has steps of its own; list all in the first", i+2)
+		}
+		if last.then, err = compile(t, step, in, keepAlive); err != nil {
+			return nil, fmt.Errorf("step %d: %w", i+2, err)
+		}
+		last = last.then
+		last.route = m.route(step.name(t))
+		m.journeys = true
+	}
+	return first, nil
+}
+
+// route is the place of a name among those that results are told apart by.
+func (m *Mix) route(name string) int {
+	at, known := m.byName[name]
+	if known {
+		return at
+	}
+	if at = len(m.routes); at >= maxRoutes {
+		name, at = "others", maxRoutes
+	}
+	if at == len(m.routes) {
+		m.routes = append(m.routes, name)
+	}
+	m.byName[name] = at
+	return at
 }
 
 func (r *Request) name(t *Target) string {
@@ -131,7 +178,7 @@ func (r *Request) weight() float64 {
 	return r.Weight
 }
 
-func compile(t *Target, r *Request, rows *Rows, keepAlive bool) (*compiled, error) {
+func compile(t *Target, r *Request, in *scope, keepAlive bool) (*compiled, error) {
 	path := t.path()
 	if r.Path != "" {
 		var err error
@@ -155,7 +202,7 @@ func compile(t *Target, r *Request, rows *Rows, keepAlive bool) (*compiled, erro
 		c.retries = true
 	}
 	var err error
-	if c.path, err = parseTemplate(path, rows, escapePath); err != nil {
+	if c.path, err = r.template(path, in, escapePath); err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}
 	if c.path.literal(func(text string) bool {
@@ -163,20 +210,28 @@ func compile(t *Target, r *Request, rows *Rows, keepAlive bool) (*compiled, erro
 	}) {
 		return nil, fmt.Errorf("the path %q holds a space or a control character; write %%20 for a space", clip(path))
 	}
-	if c.body, err = parseTemplate(r.Body, rows, nil); err != nil {
+	if c.body, err = r.template(r.Body, in, nil); err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
-	if err := c.addHeader(t, r, rows, keepAlive); err != nil {
+	if err := c.addHeader(t, r, in, keepAlive); err != nil {
 		return nil, err
 	}
 	if c.isFixed() {
 		c.fixed = c.appendHTTP1(nil, nil, nil)
 	}
-	return c, nil
+	c.saves, err = in.saves(r.Save)
+	return c, err
+}
+
+func (r *Request) template(text string, in *scope, escape func(string) string) (*template, error) {
+	if r.Verbatim && text != "" {
+		return &template{parts: []part{{text: text}}}, nil
+	}
+	return parseTemplate(text, in, escape)
 }
 
 // addHeader takes the request's fields, and those that every request needs.
-func (c *compiled) addHeader(t *Target, r *Request, rows *Rows, keepAlive bool) error {
+func (c *compiled) addHeader(t *Target, r *Request, in *scope, keepAlive bool) error {
 	own := []Field{{"Host", t.host}, {"User-Agent", "greenlight-load"}, {"Accept", "*/*"}}
 	if !keepAlive {
 		own = append(own, Field{"Connection", "close"})
@@ -205,7 +260,7 @@ func (c *compiled) addHeader(t *Target, r *Request, rows *Rows, keepAlive bool) 
 		if f.Name == "" {
 			continue
 		}
-		v, err := parseTemplate(f.Value, rows, escapeHeader)
+		v, err := r.template(f.Value, in, escapeHeader)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -262,6 +317,7 @@ func (m *Mix) pick(i int64) *compiled {
 // values gives what the templates of request i stand for.
 func (m *Mix) values(v *values, i int64) *values {
 	v.number = i
+	v.saved = v.saved[:0]
 	v.rng.Seed(m.seed^0x9e3779b97f4a7c15, uint64(i)) //nolint:gosec // not for secrets
 	if m.rows != nil {
 		v.row = m.rows.values[uint64(i)%uint64(len(m.rows.values))] //nolint:gosec // i is not negative

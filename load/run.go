@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	greenlight "github.com/greenlight-dev/greenlight"
 )
 
@@ -85,15 +83,6 @@ func (o *Options) probe() error {
 		return greenlight.Errorf(greenlight.CodeUnavailable, "%s does not answer: %w", o.Target.Address, err)
 	}
 	return nil
-}
-
-// cpuTime is the processor time that this process has used.
-func cpuTime() time.Duration {
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // result sums the test up.

@@ -100,6 +100,27 @@ func TestReadTimes(t *testing.T) {
 	}
 }
 
+func TestReadHAR(t *testing.T) {
+	const har = `{"log":{"version":"1.2","entries":[
+		{"request":{"method":"GET","url":"https://shop.example/a?q={{x}}","headers":[{"name":":authority","value":"shop.example"},{"name":"Host","value":"shop.example"},{"name":"X-Who","value":"{{me}}"}]}},
+		{"request":{"method":"GET","url":"https://cdn.example/x.js","headers":[]}},
+		{"request":{"method":"POST","url":"https://shop.example/b","headers":[{"name":"content-type","value":"text/x"}],"postData":{"mimeType":"text/x","text":"{{body}}"}}}]}}`
+	requests, others, err := load.ReadHAR(strings.NewReader(har))
+	if err != nil || others != 1 || len(requests) != 2 {
+		t.Fatal(requests, others, err)
+	}
+	s, r := sendAll(t, 2, requests, nil)
+	want := map[string]int{"GET /a?q={{x}} {{me}}||": 1, "POST /b |text/x|{{body}}": 1}
+	if r.Errors != 0 || !reflect.DeepEqual(s.counts(), want) {
+		t.Errorf("the server saw %v (%v), want %v", s.counts(), r.ErrorKinds, want)
+	}
+	for given, want := range map[string]string{"[": "no HAR file", "{}": "no requests", `{"log":{"entries":[{"request":{"url":"/x"}}]}}`: `entry 1: "/x" is no URL`} {
+		if _, _, err := load.ReadHAR(strings.NewReader(given)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s gives %v, want %q", given, err, want)
+		}
+	}
+}
+
 func FuzzReadProof(f *testing.F) {
 	f.Add(`{"cases":[{"name":"n","inputs":[{"name":"a","datatype":"FP32","shape":[2,1],"data":[1,null]}]}]}`)
 	f.Fuzz(func(t *testing.T, text string) {

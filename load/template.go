@@ -31,6 +31,7 @@ type part struct {
 type values struct {
 	number int64
 	row    []value
+	saved  []value // from the answers of earlier steps
 	rng    *rand.PCG
 }
 
@@ -67,7 +68,7 @@ func (t *template) append(dst []byte, v *values) []byte {
 }
 
 // parseTemplate reads text; what a place inserts goes through escape.
-func parseTemplate(text string, rows *Rows, escape func(string) string) (*template, error) {
+func parseTemplate(text string, in *scope, escape func(string) string) (*template, error) {
 	t := &template{}
 	for text != "" {
 		before, rest, found := strings.Cut(text, "{{")
@@ -81,7 +82,7 @@ func parseTemplate(text string, rows *Rows, escape func(string) string) (*templa
 		if !closed {
 			return nil, fmt.Errorf("{{%s is not closed by }}", clip(rest))
 		}
-		fill, err := parsePlace(strings.Fields(inner), rows)
+		fill, err := parsePlace(strings.Fields(inner), in)
 		if err != nil {
 			return nil, fmt.Errorf("{{%s}}: %w", clip(inner), err)
 		}
@@ -91,7 +92,7 @@ func parseTemplate(text string, rows *Rows, escape func(string) string) (*templa
 	return t, nil
 }
 
-func parsePlace(words []string, rows *Rows) (func([]byte, *values) []byte, error) {
+func parsePlace(words []string, in *scope) (func([]byte, *values) []byte, error) {
 	switch {
 	case len(words) == 1 && words[0] == "seq":
 		return func(dst []byte, v *values) []byte { return strconv.AppendInt(dst, v.number, 10) }, nil
@@ -100,11 +101,11 @@ func parsePlace(words []string, rows *Rows) (func([]byte, *values) []byte, error
 	case len(words) == 3 && words[0] == "random":
 		return parseRandom(words[1], words[2])
 	case len(words) == 2 && words[0] == "json":
-		at, err := rows.column(words[1])
-		return func(dst []byte, v *values) []byte { return append(dst, v.row[at].json...) }, err
+		find, err := in.find(words[1])
+		return func(dst []byte, v *values) []byte { return append(dst, find(v).json...) }, err
 	case len(words) == 1:
-		at, err := rows.column(words[0])
-		return func(dst []byte, v *values) []byte { return append(dst, v.row[at].text...) }, err
+		find, err := in.find(words[0])
+		return func(dst []byte, v *values) []byte { return append(dst, find(v).text...) }, err
 	}
 	return nil, fmt.Errorf("want seq, uuid, random LOW HIGH, or a column of the data")
 }
@@ -138,6 +139,23 @@ func escapeHeader(s string) string {
 		}
 		return c
 	}, s)
+}
+
+// scope is what the places of a request may name.
+type scope struct {
+	rows  *Rows
+	saved []string // by earlier steps; a name that is saved again means the last
+}
+
+// find gives where a name's value is taken from.
+func (s *scope) find(name string) (func(*values) value, error) {
+	for at := len(s.saved) - 1; at >= 0; at-- {
+		if s.saved[at] == name {
+			return func(v *values) value { return v.saved[at] }, nil
+		}
+	}
+	at, err := s.rows.column(name)
+	return func(v *values) value { return v.row[at] }, err
 }
 
 // Rows is data that templates take values from: request i takes row i, and

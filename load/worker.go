@@ -74,17 +74,27 @@ func (w *worker) loop(ctx context.Context) {
 	}
 }
 
-// send sends request i and records what became of it. It is false when there
-// was no connection.
+// send sends request i, and the steps that follow it as long as they are
+// answered rightly. It is false when there was no connection.
 func (w *worker) send(i, due int64) bool {
 	c := w.e.o.Mix.pick(i)
-	values := w.values
-	if c.fixed == nil || w.e.o.HTTP2 {
-		w.e.o.Mix.values(values, i)
+	if c.fixed == nil || c.then != nil || w.e.o.HTTP2 {
+		w.e.o.Mix.values(w.values, i)
 	}
+	for {
+		kind := w.step(c, due)
+		if c = c.then; c == nil || kind != KindNone || w.quit.Load() {
+			return !kind.unreachable()
+		}
+		due = w.free // a step is due when the one before is answered
+	}
+}
+
+// step sends one request and records what became of it.
+func (w *worker) step(c *compiled, due int64) Kind {
 	sent := w.e.now()
 	w.since.Store(max(sent, 1))
-	a := w.client.do(c, values)
+	a := w.client.do(c, w.values)
 	done := w.e.now()
 	if w.since.Swap(0) == brokenOff {
 		w.client.close()
@@ -95,6 +105,9 @@ func (w *worker) send(i, due int64) bool {
 			}
 		}
 	}
+	if a.kind == KindNone && !c.keep(a.body, w.values) {
+		a.kind = KindCheck
+	}
 	o := outcome{route: c.route, due: due, free: w.free, sent: sent, done: done, status: a.status, kind: a.kind, in: a.in, out: a.out}
 	if a.connected {
 		o.connects = 1
@@ -103,7 +116,7 @@ func (w *worker) send(i, due int64) bool {
 		w.e.rec.record(&o)
 	}
 	w.free = done
-	return !a.kind.unreachable()
+	return a.kind
 }
 
 const brokenOff = -1
