@@ -1,6 +1,6 @@
 #!/bin/sh
 # The gateway against Debian's nginx: same upstream, one core, interleaved.
-#   bench/gateway.sh [-rounds N] [-each 2s]
+#   bench/gateway.sh [-rounds N] [-each 2s] [-only 4000]
 set -eu
 cd "$(dirname "$0")/.."
 command -v nginx >/dev/null || apt-get install -y nginx-light >/dev/null

@@ -110,10 +110,10 @@ func appendLine(b []byte, e *exchange, took time.Duration, broken bool) []byte {
 	}
 	text("id", e.id)
 	text("client", e.clientName)
-	text("method", e.in.Method)
-	text("host", e.in.Host)
-	text("path", e.in.URL.Path) // no query: it may hold secrets
-	text("proto", e.in.Proto)
+	text("method", e.asked.method)
+	text("host", e.asked.host)
+	text("path", e.asked.path) // no query: it may hold secrets
+	text("proto", e.asked.proto)
 	number("status", int64(e.status))
 	if e.sent != nil {
 		number("bytes", e.sent.n)

@@ -38,17 +38,17 @@ func (a *attribution) trusts(peer netip.Addr) bool {
 
 // client gives the address of the request's client and whether the peer that
 // sent it is a trusted proxy, whose forwarding headers stay.
-func (a *attribution) client(r *http.Request, peer netip.Addr) (client netip.Addr, trusted bool) {
-	if len(a.trusted) == 0 || !a.trusts(peer) {
-		return peer, false
+func (a *attribution) client(r *request) (client netip.Addr, trusted bool) {
+	if len(a.trusted) == 0 || !a.trusts(r.peer) {
+		return r.peer, false
 	}
 	if !a.list {
-		if named, err := netip.ParseAddr(strings.TrimSpace(r.Header.Get(a.header))); err == nil {
+		if named, err := netip.ParseAddr(strings.TrimSpace(first(r.fields, a.header))); err == nil {
 			return named.Unmap(), true
 		}
-		return peer, true
+		return r.peer, true
 	}
-	return a.fromList(r.Header[a.header], peer), true
+	return a.fromList(r.fields.values(a.header), r.peer), true
 }
 
 // fromList walks the addresses from the nearest on and stops at the first

@@ -19,11 +19,18 @@ type countedBody struct {
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.n += int64(n)
-	if b.copy != nil {
-		b.copy.add(p[:n])
-	}
+	b.add(p[:n])
 	return n, err
+}
+
+func (b *countedBody) add(p []byte) {
+	if b == nil {
+		return
+	}
+	b.n += int64(len(p))
+	if b.copy != nil {
+		b.copy.add(p)
+	}
 }
 
 // boundedCopy keeps bytes up to a bound, and whether there were more.

@@ -32,11 +32,15 @@ type conn struct {
 
 	// Of the exchange under way:
 	ctx       context.Context
+	client    *clientConn // to watch, nil for none
 	stop      func() bool // ends watching ctx; nil while nobody does
 	begun     time.Time
 	answering bool // the answer's headers are there
 	mayRead   int64
 	written   bool // something of the request
+	// Of an answer to ask: resp is nil when it is simple.
+	simple answerHead
+	resp   *http.Response
 }
 
 // impatience is how long an exchange waits before it starts to watch whether
@@ -58,8 +62,8 @@ func newConn(u *upstream, nc net.Conn) *conn {
 func (c *conn) close() { _ = c.net.Close() } // nothing is left to write
 
 // begin makes the connection ready for an exchange.
-func (c *conn) begin(ctx context.Context) {
-	c.ctx, c.stop, c.begun = ctx, nil, time.Now()
+func (c *conn) begin(ctx context.Context, now time.Time) {
+	c.ctx, c.client, c.stop, c.begun = ctx, nil, nil, now
 	c.answering, c.written, c.mayRead = false, false, maxAnswerHeader
 	if left := c.deadline.Sub(c.begun); left < impatience/2 || left > impatience {
 		c.setDeadline(c.begun.Add(impatience))
@@ -86,6 +90,7 @@ func (c *conn) outlasted(err error) bool {
 	}
 	c.setDeadline(until)
 	if c.stop == nil {
+		c.client.watch()
 		c.stop = context.AfterFunc(c.ctx, c.interrupt)
 	} else if c.ctx.Err() != nil {
 		c.interrupt() // it was lost to the line above
@@ -100,7 +105,7 @@ func (c *conn) interrupt() { _ = c.net.SetDeadline(time.Unix(1, 0)) }
 // end stops watching the client, and tells whether it was there all the time.
 func (c *conn) end() bool {
 	uninterrupted := c.stop == nil || c.stop()
-	c.ctx, c.stop = nil, nil
+	c.ctx, c.client, c.stop = nil, nil, nil
 	return uninterrupted
 }
 
@@ -136,28 +141,50 @@ func (c *conn) write(p []byte) error {
 	}
 }
 
+// answered lifts the bounds that hold until the answer's head is there.
+func (c *conn) answered() { c.answering, c.mayRead = true, math.MaxInt64 }
+
+var errClosedEarly = errors.New("the target closed the connection before it answered")
+
+func closedEarly(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+		return errClosedEarly
+	}
+	return err
+}
+
+// done ends an exchange, and with it the connection unless the answer was
+// read to its end and the target keeps it open.
+func (c *conn) done(reuse bool, now time.Time) {
+	uninterrupted := c.end()
+	if reuse && uninterrupted && c.r.Buffered() == 0 {
+		c.upstream.putIdle(c, now)
+		return
+	}
+	c.close()
+}
+
 // roundTrip sends req, with the body that is given, and reads the answer's
-// headers. The connection is idle again when the answer's body was read to
-// its end, otherwise it is closed.
-func (c *conn) roundTrip(req *http.Request, body []byte) (*http.Response, *sendError) {
-	ctx := req.Context()
-	c.begin(ctx)
+// head. The connection is idle again when the answer's body was read to its
+// end, otherwise it is closed.
+func (c *conn) roundTrip(req *http.Request, body []byte, now time.Time) (*http.Response, *sendError) {
+	c.begin(req.Context(), now)
 	resp, err := c.talk(req, body)
 	if err != nil {
-		c.end()
-		c.close()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, &sendError{err: err, sent: c.written}
+		return nil, c.fail(err)
 	}
-	answer := &answerBody{from: resp.Body, conn: c, reuse: !resp.Close}
+	c.wrap(resp)
+	return resp, nil
+}
+
+// wrap lets the end of the answer's body end the exchange.
+func (c *conn) wrap(resp *http.Response) {
+	answer := &answerBody{from: resp.Body, conn: c, reuse: !resp.Close, resp: resp}
 	if resp.Body == http.NoBody {
 		answer.end(true)
-		return resp, nil
+		return
 	}
 	resp.Body = answer
-	return resp, nil
 }
 
 // requestBuffers are lent while a request is written.
@@ -170,17 +197,20 @@ func (c *conn) talk(req *http.Request, body []byte) (*http.Response, error) {
 		return nil, err
 	}
 	out = append(out, body...)
-	writeErr := c.write(out)
+	early, err := c.send(out)
 	*buffer = out
 	requestBuffers.Put(buffer)
-	if writeErr != nil && !c.written {
-		return nil, writeErr
+	if err != nil {
+		return nil, err
 	}
-	// A target may answer, and close, before it has read everything.
-	resp, err := c.readAnswer(req)
-	if writeErr != nil {
+	var interim func(int, textproto.MIMEHeader) error
+	if t := httptrace.ContextClientTrace(req.Context()); t != nil {
+		interim = t.Got1xxResponse
+	}
+	resp, err := c.readAnswer(req, interim)
+	if early != nil {
 		if err != nil {
-			return nil, writeErr
+			return nil, early
 		}
 		resp.Close = true
 	}
@@ -233,39 +263,10 @@ func plainText(s string, limit byte) bool {
 	return true
 }
 
-// maxInterim bounds the 1xx answers before the one that counts.
-const maxInterim = 8
-
-func (c *conn) readAnswer(req *http.Request) (*http.Response, error) {
-	for range maxInterim {
-		resp, err := http.ReadResponse(c.r, req)
-		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				err = errClosedEarly
-			}
-			return nil, err
-		}
-		if resp.StatusCode == http.StatusSwitchingProtocols {
-			return nil, errors.New("the target switched protocols, which nobody asked for")
-		}
-		if resp.StatusCode >= 200 {
-			c.answering, c.mayRead = true, math.MaxInt64
-			return resp, nil
-		}
-		if t := httptrace.ContextClientTrace(req.Context()); t != nil && t.Got1xxResponse != nil && resp.StatusCode != http.StatusContinue {
-			if err := t.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header)); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return nil, fmt.Errorf("more than %d interim answers", maxInterim)
-}
-
-var errClosedEarly = errors.New("the target closed the connection before it answered")
-
 // answerBody gives the connection back when the body ends.
 type answerBody struct {
 	from  io.ReadCloser
+	resp  *http.Response
 	conn  *conn
 	reuse bool
 	ended bool
@@ -290,10 +291,10 @@ func (b *answerBody) end(complete bool) {
 		return
 	}
 	b.ended = true
-	uninterrupted := b.conn.end()
-	if complete && b.reuse && uninterrupted && b.conn.r.Buffered() == 0 {
-		b.conn.upstream.putIdle(b.conn)
-		return
+	for name := range b.resp.Trailer {
+		if !httpguts.ValidTrailerHeader(name) { // one that would change how the message is read
+			delete(b.resp.Trailer, name)
+		}
 	}
-	b.conn.close()
+	b.conn.done(complete && b.reuse, time.Now())
 }

@@ -27,3 +27,26 @@ func (c *conn) alive() bool {
 	c.watch.quiet = false
 	return c.raw.Control(c.watch.look) == nil && c.watch.quiet // Read would heed the deadline
 }
+
+// readNow reads what is there without waiting; 0 or less is nothing.
+func readNow(fd uintptr, p []byte) int {
+	n, err := syscall.Read(int(fd), p)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// lookForEnd looks whether the peer has closed; stop is false while there is
+// nothing to see.
+func lookForEnd(fd uintptr) (stop, ended bool) {
+	var b [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	switch {
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return false, false
+	case err != nil || n == 0:
+		return true, true
+	}
+	return true, false
+}

@@ -16,6 +16,20 @@
 //   - An upstream is how one target is spoken to; a door is one listening
 //     address with its server. Both know nothing of routes.
 //
+// There are two ways from a door to an exchange. A clientConn serves HTTP/1.1
+// without TLS itself, for as long as requests are simple: a usual method, a
+// path of plain bytes, a body of known length up to 64 KiB, and a head that is
+// strictly as RFC 9112 has it (requestHead). It forwards the bytes of the head
+// (forward.go) and relays those of the answer (relay.go), and makes no
+// http.Request. With the first request that is anything else, the connection
+// goes to net/http for good, the bytes of that request unread
+// (handedListener), and from there through httputil.ReverseProxy: HTTP/2,
+// gRPC, WebSocket, chunked and large bodies, HTTP/1.0, Expect, and whatever is
+// odd or an attack. A request is therefore never interpreted by two parsers,
+// and TestWaysAgreeOnRequests, TestWaysAgreeOnAnswers and the fuzz targets
+// FuzzWays and FuzzAnswers hold both ways to the same outcome, seen from the
+// client and from the target.
+//
 // The folder handover passes listening sockets to a successor and knows
 // nothing of HTTP.
 package gateway

@@ -30,15 +30,24 @@ type door struct {
 	closing  atomic.Bool // answers tell the client to close
 	open     atomic.Int64
 	served   sync.WaitGroup
+
+	// Of connections that net/http does not serve, or not yet (direct.go):
+	headerTimeout, idleTimeout time.Duration
+	handed                     *handedListener // nil with TLS, where net/http has all
+	ending                     atomic.Bool     // connections that wait for a request close
+	mu                         sync.Mutex
+	direct                     map[*clientConn]struct{} // nil once all were closed
+	answering                  sync.WaitGroup
 }
 
 func (g *Gateway) newDoor(l Listener, s Server, ln net.Listener) (*door, error) {
 	d := &door{gateway: g, name: l.Name, asked: l.Address, server: s, tls: l.TLS, listener: ln,
-		stall: s.StallTimeout.or(time.Minute)}
+		stall: s.StallTimeout.or(time.Minute), headerTimeout: s.HeaderTimeout.or(10 * time.Second), idleTimeout: s.IdleTimeout.or(75 * time.Second),
+		direct: make(map[*clientConn]struct{})}
 	d.http = &http.Server{
 		Handler:           d,
-		ReadHeaderTimeout: s.HeaderTimeout.or(10 * time.Second),
-		IdleTimeout:       s.IdleTimeout.or(75 * time.Second),
+		ReadHeaderTimeout: d.headerTimeout,
+		IdleTimeout:       d.idleTimeout,
 		MaxHeaderBytes:    s.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(g.options.Log.Handler(), slog.LevelDebug),
 		ConnState:         d.count,
@@ -51,6 +60,7 @@ func (g *Gateway) newDoor(l Listener, s Server, ln net.Listener) (*door, error) 
 	d.http.Protocols.SetHTTP2(l.TLS != nil)
 	d.http.Protocols.SetUnencryptedHTTP2(l.TLS == nil)
 	if l.TLS == nil {
+		d.handed = newHandedListener(ln)
 		return d, nil
 	}
 	var err error
@@ -72,12 +82,14 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveDoor starts the server. It is called with mu held.
 func (g *Gateway) serveDoor(d *door) {
 	d.served.Add(1)
+	var ln net.Listener = d.handed
+	if d.tls != nil {
+		ln = tls.NewListener(stallListener{d.listener, d.stall}, d.http.TLSConfig)
+	} else {
+		d.answering.Go(d.accept)
+	}
 	g.work.Go(func() {
 		defer d.served.Done()
-		ln := net.Listener(stallListener{d.listener, d.stall})
-		if d.tls != nil {
-			ln = tls.NewListener(ln, d.http.TLSConfig)
-		}
 		err := d.http.Serve(ln)
 		if !d.closing.Load() && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			g.options.Log.Error("a listener failed", "listener", d.name, "error", err)
@@ -86,10 +98,12 @@ func (g *Gateway) serveDoor(d *door) {
 }
 
 // count keeps the number of open connections.
-func (d *door) count(_ net.Conn, state http.ConnState) {
+func (d *door) count(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		d.open.Add(1)
+		if _, counted := c.(*handedConn); !counted {
+			d.open.Add(1)
+		}
 	case http.StateClosed, http.StateHijacked:
 		d.open.Add(-1)
 	}
@@ -100,6 +114,7 @@ func (d *door) closeNow() {
 	d.closing.Store(true)
 	_ = d.listener.Close()
 	_ = d.http.Close()
+	d.closeDirect()
 	d.served.Wait()
 }
 
@@ -111,9 +126,10 @@ func drainDoors(ctx context.Context, doors []*door, linger time.Duration) error 
 	waitClosed(ctx, doors, linger)
 	var errs []error
 	for _, d := range doors {
-		if err := shutdown(ctx, d.http); err != nil {
+		if err := errors.Join(d.endDirect(ctx), shutdown(ctx, d.http)); err != nil {
 			errs = append(errs, fmt.Errorf("listener %s: %w", d.name, err))
 			_ = d.http.Close()
+			d.closeDirect()
 		}
 		d.served.Wait()
 	}

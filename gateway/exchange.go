@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -19,15 +20,16 @@ type exchange struct {
 	gateway *Gateway
 	proxy   httputil.ReverseProxy
 
-	door  *door
-	w     http.ResponseWriter
-	in    *http.Request
-	start time.Time
-	id    string
+	door   *door
+	direct *clientConn         // nil when net/http serves the client, and then
+	w      http.ResponseWriter // there is this
+	in     *http.Request       // and this
+	asked  request
+	start  time.Time
+	id     string
 
 	client     netip.Addr
 	clientName string // the address as text
-	peer       string // likewise, of who connected
 	trusted    bool
 	table      *table
 	route      *route   // nil when none was found
@@ -38,10 +40,11 @@ type exchange struct {
 	tried      []*target    // without the present one
 	cancel     context.CancelFunc
 
-	upgrade  bool
-	short    bool         // the request is complete in memory
-	inMemory bool         // and has a body
-	memory   []byte       // the body; lent anew to each exchange
+	short    bool   // the request is complete in memory
+	inMemory bool   // and has a body
+	memory   []byte // the body; lent anew to each exchange
+	out      []byte // what is written next, of a request or an answer; likewise
+	question question
 	touched  *touchedBody // a body that is streamed
 	mirrored *mirrored    // nil for most
 
@@ -50,6 +53,7 @@ type exchange struct {
 	attempts int
 	failure  string
 	answered bool // by a target
+	ended    bool
 }
 
 func (g *Gateway) newExchange() any {
@@ -62,18 +66,19 @@ func (g *Gateway) newExchange() any {
 		BufferPool:     &g.copies,
 		ErrorLog:       g.proxyLog,
 	}
+	e.question.interim = e.interim
 	return e
 }
 
-func (e *exchange) begin(d *door, w http.ResponseWriter, r *http.Request) {
-	e.door, e.w, e.in, e.start = d, w, r, time.Now()
-	e.id = requestID(r)
+func (e *exchange) begin(d *door) {
+	e.door, e.start = d, time.Now()
+	e.id = requestID(e.asked.fields.values("X-Request-Id"))
 	e.gateway.active.Add(1)
 }
 
 // requestID takes over an identifier that looks like one.
-func requestID(r *http.Request) string {
-	if given := r.Header["X-Request-Id"]; len(given) == 1 && plausibleID(given[0]) {
+func requestID(given []string) string {
+	if len(given) == 1 && plausibleID(given[0]) {
 		return given[0]
 	}
 	return newID()
@@ -91,8 +96,11 @@ func plausibleID(s string) bool {
 func (e *exchange) withTimeout() {
 	if e.route.timeout > 0 {
 		var ctx context.Context
-		ctx, e.cancel = context.WithTimeout(e.in.Context(), e.route.timeout)
-		e.in = e.in.WithContext(ctx)
+		ctx, e.cancel = context.WithTimeout(e.asked.ctx, e.route.timeout)
+		e.asked.ctx = ctx
+		if e.in != nil {
+			e.in = e.in.WithContext(ctx)
+		}
 	}
 }
 
@@ -108,11 +116,11 @@ func (e *exchange) rewrite(p *httputil.ProxyRequest) {
 		}
 	}
 	v := new([5]string) // one allocation for all of them
-	v[0] = e.peer
+	v[0] = e.asked.peerName
 	if before := h["X-Forwarded-For"]; before != nil {
-		v[0] = strings.Join(before, ", ") + ", " + e.peer
+		v[0] = strings.Join(before, ", ") + ", " + e.asked.peerName
 	}
-	v[1], v[2], v[3], v[4] = p.In.Host, scheme(p.In), e.clientName, e.id
+	v[1], v[2], v[3], v[4] = p.In.Host, e.asked.scheme(), e.clientName, e.id
 	h["X-Forwarded-For"] = v[0:1:1]
 	if h["X-Forwarded-Host"] == nil {
 		h["X-Forwarded-Host"] = v[1:2:2]
@@ -125,18 +133,11 @@ func (e *exchange) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme = "http"
 	p.Out.URL.Host = e.target.address
 	p.Out.URL.Path, p.Out.URL.RawPath = e.route.strip(p.Out.URL.Path, p.Out.URL.RawPath)
-	if !e.upgrade || !strings.EqualFold(h.Get("Upgrade"), "websocket") {
+	if !e.asked.upgrade || !strings.EqualFold(h.Get("Upgrade"), "websocket") {
 		h.Del("Upgrade") // h2c and others would speak past the gateway
 		h.Del("Connection")
 	}
 	e.mirrored.keep(p.Out)
-}
-
-func scheme(r *http.Request) string {
-	if r.TLS != nil {
-		return "https"
-	}
-	return "http"
 }
 
 // RoundTrip sends the request to the chosen target, and when that fails and
@@ -148,35 +149,36 @@ func (e *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		if body != nil {
 			out.Body = keptOpen{body} // an attempt may close it
 		}
-		resp, err := e.target.upstream.roundTrip(out, e.short, e.memory, e.start)
+		resp, err := e.target.upstream.roundTrip(out, e.short, e.memory)
 		if err == nil {
 			return resp, nil
 		}
-		if out.Context().Err() != nil {
-			e.timedOut(out.Context())
-			return nil, err
-		}
-		if e.touched.broken() != nil {
-			return nil, err
-		}
-		var sending *sendError
-		if !errors.As(err, &sending) {
-			sending = &sendError{err: err, sent: true}
-		}
-		e.blame(sending.connect, err.Error())
-		if !e.again(out, sending) {
+		if !e.again(err) {
 			return nil, err
 		}
 		out = e.redirect(out)
 	}
 }
 
-// again decides on another attempt and chooses its target.
-func (e *exchange) again(out *http.Request, err *sendError) bool {
+// again looks at an attempt that failed, decides on another one and chooses
+// its target.
+func (e *exchange) again(err error) bool {
+	if e.asked.ctx.Err() != nil {
+		e.timedOut(e.asked.ctx)
+		return false
+	}
+	if e.touched.broken() != nil {
+		return false
+	}
+	var sending *sendError
+	if !errors.As(err, &sending) {
+		sending = &sendError{err: err, sent: true}
+	}
+	e.blame(sending.connect, err.Error())
 	s := e.route.service
-	safe := sendableTwice(out) ||
-		!err.sent && (e.touched == nil || !e.touched.touched.Load())
-	if !safe || e.attempts >= s.attempts || err.timeout() && !err.connect {
+	safe := sendableTwice(e.asked.method, e.asked.length) ||
+		!sending.sent && (e.touched == nil || !e.touched.touched.Load())
+	if !safe || e.attempts >= s.attempts || sending.timeout() && !sending.connect {
 		return false
 	}
 	if !s.vitals.budget.withdraw(time.Now()) {
@@ -219,12 +221,9 @@ func (e *exchange) timedOut(ctx context.Context) {
 
 // modify looks at a target's answer before the client sees it.
 func (e *exchange) modify(resp *http.Response) error {
-	e.answered = true
-	e.status = resp.StatusCode
-	if resp.StatusCode >= 500 {
-		e.blame(false, resp.Status)
-	} else {
-		e.target.succeeded()
+	e.judge(resp.StatusCode, resp.Status)
+	if e.direct == nil {
+		e.w.Header()["Content-Type"] = nil // or the server would guess one for the target
 	}
 	resp.Header["X-Request-Id"] = []string{e.id}
 	if e.cookie != nil {
@@ -236,18 +235,49 @@ func (e *exchange) modify(resp *http.Response) error {
 	if e.door.closing.Load() {
 		resp.Header["Connection"] = []string{"close"}
 	}
-	if e.mirrored != nil || e.gateway.access.on() {
-		e.sent = &countedBody{ReadCloser: resp.Body, copy: e.mirrored.wantsAnswer()}
+	if e.countAnswer() {
+		e.sent.ReadCloser = resp.Body
 		resp.Body = e.sent
 	}
 	return nil
 }
 
-// end measures the exchange and gives back what it held.
-func (e *exchange) end() {
+// judge notes a target's answer.
+func (e *exchange) judge(status int, reason string) {
+	e.answered = true
+	e.status = status
+	if status >= 500 {
+		e.blame(false, reason)
+	} else {
+		e.target.succeeded()
+	}
+}
+
+// countAnswer tells whether somebody wants to know the answer's body.
+func (e *exchange) countAnswer() bool {
+	if e.mirrored == nil && !e.gateway.access.on() {
+		return false
+	}
+	e.sent = &countedBody{copy: e.mirrored.wantsAnswer()}
+	return true
+}
+
+// endServed is end for an exchange that net/http serves, where an answer that
+// breaks off is a panic.
+func (e *exchange) endServed() {
 	broken := recover()
+	e.end(broken != nil)
+	e.giveBack()
+	if broken != nil {
+		panic(broken)
+	}
+}
+
+// end measures the exchange and gives back what it held.
+func (e *exchange) end(broken bool) {
+	e.ended = true
 	took := time.Since(e.start)
-	if broken != nil && e.in.Context().Err() == nil && e.target != nil {
+	if broken && e.asked.ctx.Err() == nil && e.target != nil {
 		e.blame(false, "the answer broke off")
 	}
 	e.series().observe(e.status)
@@ -256,19 +286,42 @@ func (e *exchange) end() {
 		e.target.done()
 	}
 	if e.gateway.access.on() {
-		e.gateway.access.write(e, took, broken != nil)
+		e.gateway.access.write(e, took, broken)
 	}
 	if e.mirrored != nil {
-		e.gateway.mirrorExchange(e, broken != nil)
+		e.gateway.mirrorExchange(e, broken)
 	}
 	if e.cancel != nil {
 		e.cancel()
 	}
 	e.gateway.active.Add(-1)
-	e.giveBack()
-	if broken != nil {
-		panic(broken)
+}
+
+// crashed ends the exchange of a direct connection after a panic, which is a
+// defect of the gateway: this client pays for it, the others do not. What the
+// exchange holds is given back; nothing else of it can be relied on.
+func (e *exchange) crashed(p any) arrival {
+	e.gateway.options.Log.Error("a request made the gateway panic", "panic", p, "stack", string(debug.Stack()))
+	if e.ended {
+		return gone
 	}
+	if e.target != nil {
+		e.target.done()
+	}
+	if e.cancel != nil {
+		e.cancel()
+	}
+	e.gateway.active.Add(-1)
+	return gone
+}
+
+// abandon forgets an exchange that has not begun to be answered.
+func (e *exchange) abandon() {
+	if e.cancel != nil {
+		e.cancel()
+	}
+	e.gateway.active.Add(-1)
+	e.giveBack()
 }
 
 func (e *exchange) series() *series {
@@ -287,6 +340,10 @@ func (e *exchange) giveBack() {
 	if cap(e.memory) > smallBody {
 		e.memory = nil
 	}
-	*e = exchange{gateway: e.gateway, proxy: e.proxy, memory: e.memory[:0], tried: e.tried[:0]}
+	if cap(e.out) > 2*smallBody {
+		e.out = nil
+	}
+	*e = exchange{gateway: e.gateway, proxy: e.proxy, memory: e.memory[:0], out: e.out[:0], tried: e.tried[:0],
+		question: question{interim: e.question.interim}}
 	e.gateway.exchanges.Put(e)
 }

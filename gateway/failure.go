@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -21,7 +22,7 @@ func (e *exchange) refuse(r *refusal) {
 	if e.failure == "" {
 		e.failure = r.message
 	}
-	h := e.w.Header()
+	h := make(http.Header, 6)
 	h["X-Request-Id"] = []string{e.id}
 	h["Content-Type"] = []string{"application/json"}
 	if r.retryAfter > 0 {
@@ -30,15 +31,21 @@ func (e *exchange) refuse(r *refusal) {
 	if len(r.allow) > 0 {
 		h["Allow"] = []string{strings.Join(r.allow, ", ")}
 	}
-	if e.door.closing.Load() {
-		h["Connection"] = []string{"close"}
-	}
 	status := r.status
 	if status == statusClientGone {
 		status = http.StatusBadRequest // nobody reads it
 	}
+	body := []byte(`{"error":` + strconv.Quote(r.message) + "}\n")
+	if e.direct != nil {
+		e.direct.refuse(e, status, h, body)
+		return
+	}
+	if e.door.closing.Load() {
+		h["Connection"] = []string{"close"}
+	}
+	maps.Copy(e.w.Header(), h)
 	e.w.WriteHeader(status)
-	_, _ = e.w.Write([]byte(`{"error":` + strconv.Quote(r.message) + "}\n")) // the client may be gone
+	_, _ = e.w.Write(body) // the client may be gone
 }
 
 // failed answers when no target did.
@@ -54,11 +61,11 @@ func (e *exchange) explain(err error) *refusal {
 	switch {
 	case errors.As(err, &large):
 		return tooLarge(large.Limit)
-	case e.in.Context().Err() == nil && e.touched.broken() != nil:
+	case e.asked.ctx.Err() == nil && e.touched.broken() != nil:
 		return brokenBody(e.touched.broken())
-	case errors.Is(e.in.Context().Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(e.asked.ctx.Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &refusal{status: http.StatusGatewayTimeout, message: service + " took too long to answer"}
-	case e.in.Context().Err() != nil:
+	case e.asked.ctx.Err() != nil:
 		return &refusal{status: statusClientGone, message: "the client is gone"}
 	case errors.As(err, &sending) && sending.connect:
 		return &refusal{status: http.StatusServiceUnavailable, message: service + " cannot be reached", retryAfter: time.Second}

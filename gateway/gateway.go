@@ -73,6 +73,7 @@ type Gateway struct {
 	unrouted  *series
 	access    accessLog
 	copies    copyBuffers
+	dates     dates
 	exchanges sync.Pool
 	proxyLog  *log.Logger
 	startedAt time.Time

@@ -14,8 +14,9 @@ import (
 // serve takes one request that came in at door d on its way.
 func (g *Gateway) serve(d *door, w http.ResponseWriter, r *http.Request) {
 	e := g.exchanges.Get().(*exchange)
-	e.begin(d, w, r)
-	defer e.end()
+	e.w, e.in, e.asked = w, r, requestOf(r)
+	e.begin(d)
+	defer e.endServed()
 	if refused := e.admit(); refused != nil {
 		e.refuse(refused)
 		return
@@ -35,11 +36,11 @@ type refusal struct {
 // limits, the state of its service, then a target. The order matters: a
 // request that is refused or held takes nothing from those behind it.
 func (e *exchange) admit() *refusal {
-	r := e.in
-	if r.Method == http.MethodConnect {
+	r := &e.asked
+	if r.method == http.MethodConnect {
 		return &refusal{status: http.StatusMethodNotAllowed, message: "CONNECT is for forward proxies"}
 	}
-	if hasDotSegment(r.URL.Path) {
+	if hasDotSegment(r.path) {
 		return &refusal{status: http.StatusBadRequest, message: "the path has . or .. segments; send the path that they lead to"}
 	}
 	e.table = e.gateway.table.Load()
@@ -89,20 +90,20 @@ func (e *exchange) settle() *refusal {
 
 // attribute says who asks.
 func (e *exchange) attribute() {
-	peer := peerAddr(e.in.RemoteAddr)
-	e.client, e.trusted = e.table.clients.client(e.in, peer)
-	e.peer = peer.String()
-	e.clientName = e.peer
-	if e.client != peer {
+	e.client, e.trusted = e.table.clients.client(&e.asked)
+	e.clientName = e.asked.peerName
+	if e.client != e.asked.peer {
 		e.clientName = e.client.String()
 	}
 }
 
 // find sets the route.
 func (e *exchange) find() *refusal {
-	route, allowed := e.table.routes.find(e.in.Host, e.in.URL.Path, e.in.Method)
+	route, allowed := e.table.routes.find(e.asked.host, e.asked.path, e.asked.method)
 	e.route = route
 	switch {
+	case route != nil && e.direct != nil && route.service.config.Protocol == H2C:
+		return handOver
 	case route != nil:
 		return nil
 	case len(allowed) > 0:
@@ -155,6 +156,7 @@ func (e *exchange) hold() *refusal {
 }
 
 func (e *exchange) wait(s *service, timer *time.Timer) *refusal {
+	e.direct.watch()
 	defer s.vitals.held.Add(-1)
 	if s.vitals.held.Add(1) > s.hold.requests {
 		return &refusal{status: http.StatusServiceUnavailable, message: "service " + s.config.Name + " is paused and no more requests can wait", retryAfter: time.Second}
@@ -164,7 +166,7 @@ func (e *exchange) wait(s *service, timer *time.Timer) *refusal {
 		return nil
 	case <-timer.C:
 		return &refusal{status: http.StatusServiceUnavailable, message: "service " + s.config.Name + " was paused for too long", retryAfter: 5 * time.Second}
-	case <-e.in.Context().Done():
+	case <-e.asked.ctx.Done():
 		return &refusal{status: statusClientGone, message: "the client is gone"}
 	}
 }
@@ -176,22 +178,26 @@ const smallBody = 64 << 10
 
 // takeBody bounds the body and reads it when it is small.
 func (e *exchange) takeBody() *refusal {
-	r, most := e.in, e.route.maxBody
-	e.upgrade = r.Header["Upgrade"] != nil
-	if r.ContentLength == 0 {
-		e.short = !e.upgrade
+	length, most := e.asked.length, e.route.maxBody
+	if length == 0 {
+		e.short = !e.asked.upgrade
 		e.sampleMirror()
 		return nil
 	}
-	if most >= 0 && r.ContentLength > most {
+	if most >= 0 && length > most {
 		return tooLarge(most)
 	}
+	if e.direct != nil {
+		e.sampleMirror()
+		return e.direct.takeBody(e)
+	}
+	r := e.in
 	body := io.ReadCloser(&stalling{ReadCloser: r.Body, control: http.NewResponseController(e.w), timeout: e.door.stall})
 	if most >= 0 {
 		body = http.MaxBytesReader(e.w, body, most)
 	}
 	e.sampleMirror()
-	if r.ContentLength < 0 || r.ContentLength > e.buffered() {
+	if length < 0 || length > e.buffered() {
 		e.mirrored = e.mirrored.skip()
 		e.touched = new(touchedBody)
 		e.touched.ReadCloser = body
@@ -214,18 +220,21 @@ func (e *exchange) buffered() int64 {
 }
 
 func (e *exchange) readBody(body io.ReadCloser) *refusal {
-	n := int(e.in.ContentLength)
+	e.growMemory(int(e.asked.length))
+	if _, err := io.ReadFull(body, e.memory); err != nil {
+		return brokenBody(err)
+	}
+	e.short = !e.asked.upgrade
+	e.inMemory = true
+	e.in.Body = &memoryBody{data: e.memory}
+	return nil
+}
+
+func (e *exchange) growMemory(n int) {
 	if cap(e.memory) < n {
 		e.memory = make([]byte, max(n, 4<<10))
 	}
 	e.memory = e.memory[:n]
-	if _, err := io.ReadFull(body, e.memory); err != nil {
-		return brokenBody(err)
-	}
-	e.short = !e.upgrade
-	e.inMemory = true
-	e.in.Body = &memoryBody{data: e.memory}
-	return nil
 }
 
 // brokenBody answers a client that does not send what it promised.

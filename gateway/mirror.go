@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -82,11 +83,11 @@ type mirrored struct {
 // sampleMirror decides whether this exchange is mirrored.
 func (e *exchange) sampleMirror() {
 	m := e.route.service.mirror
-	if m == nil || e.upgrade || m.share < 1 && rand.Float64() >= m.share {
+	if m == nil || e.asked.upgrade || m.share < 1 && rand.Float64() >= m.share {
 		return
 	}
 	e.mirrored = &mirrored{to: m}
-	if e.in.ContentLength > m.maxBody {
+	if e.asked.length > m.maxBody {
 		e.mirrored = e.mirrored.skip()
 	} else if m.compare {
 		e.mirrored.answer = &boundedCopy{most: m.maxBody}
@@ -116,6 +117,17 @@ func (m *mirrored) keep(out *http.Request) {
 	}
 }
 
+// keepBytes is keep for a request that was made as bytes.
+func (m *mirrored) keepBytes(request []byte) {
+	if m == nil {
+		return
+	}
+	out, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
+	if err == nil { // the gateway made it, so it can be read
+		m.keep(out)
+	}
+}
+
 // mirrorExchange sends the copy of an exchange that has ended, unless too
 // many are under way: each is a goroutine, and their number is the bound.
 func (g *Gateway) mirrorExchange(e *exchange, broken bool) {
@@ -133,7 +145,7 @@ func (g *Gateway) mirrorExchange(e *exchange, broken bool) {
 	if e.inMemory {
 		body, e.memory = e.memory, nil
 	}
-	first := Difference{At: e.start, RequestID: e.id, Method: e.in.Method, Path: e.in.URL.Path, Status: e.status}
+	first := Difference{At: e.start, RequestID: e.id, Method: e.asked.method, Path: e.asked.path, Status: e.status}
 	compare := m.answer != nil && !broken && e.answered && !m.answer.over
 	g.work.Go(func() {
 		defer counts.pending.Add(-1)
@@ -164,10 +176,10 @@ func (g *Gateway) askMirror(ctx context.Context, m *mirrored, body []byte, metho
 	}
 	defer t.done()
 	u := m.url
-	u.Host = t.address
+	u.Scheme, u.Host = "http", t.address
 	req := (&http.Request{Method: method, URL: &u, Host: m.host, Header: m.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	req.ContentLength = int64(len(body))
-	resp, err := t.upstream.roundTrip(req, true, body, time.Now())
+	resp, err := t.upstream.roundTrip(req, true, body)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -98,17 +98,17 @@ func (s *service) pick(key string, now time.Time, tried []*target) (*release, *t
 
 // stickyKey is what tells a client's requests from others'; a client without
 // a cookie is given one, which set carries.
-func (s *service) stickyKey(r *http.Request) (key string, set *http.Cookie) {
+func (s *service) stickyKey(r *request) (key string, set *http.Cookie) {
 	k := s.config.Sticky
 	switch {
 	case k == nil || len(s.choices) < 2 && k.Cookie == "":
 		return "", nil
 	case k.Header != "":
-		return r.Header.Get(k.Header), nil
+		return first(r.fields, http.CanonicalHeaderKey(k.Header)), nil
 	}
-	if c, err := r.Cookie(k.Cookie); err == nil && c.Value != "" {
-		return c.Value, nil
+	if value := r.cookie(k.Cookie); value != "" {
+		return value, nil
 	}
 	key = newID()
-	return key, &http.Cookie{Name: k.Cookie, Value: key, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode}
+	return key, &http.Cookie{Name: k.Cookie, Value: key, Path: "/", HttpOnly: true, Secure: r.secure, SameSite: http.SameSiteLaxMode}
 }

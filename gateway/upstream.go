@@ -83,9 +83,9 @@ func (u *upstream) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 // roundTrip sends req. When short says so, the body is the one given, and
 // that of req is not looked at. Its errors are *sendError.
-func (u *upstream) roundTrip(req *http.Request, short bool, body []byte, now time.Time) (*http.Response, error) {
+func (u *upstream) roundTrip(req *http.Request, short bool, body []byte) (*http.Response, error) {
 	if short && u.http1 {
-		return u.roundTripShort(req, body, now)
+		return u.roundTripShort(req, body)
 	}
 	if short && len(body) > 0 {
 		req.Body = &memoryBody{data: body}
@@ -102,14 +102,15 @@ func (u *upstream) roundTrip(req *http.Request, short bool, body []byte, now tim
 // roundTripShort sends req on a connection of our own. One that was idle may
 // be closed by the target at any moment: a request that may be sent twice is
 // then sent again on a new one.
-func (u *upstream) roundTripShort(req *http.Request, body []byte, now time.Time) (*http.Response, error) {
+func (u *upstream) roundTripShort(req *http.Request, body []byte) (*http.Response, error) {
+	now := time.Now()
 	c := u.takeIdle(now)
 	if c != nil {
-		resp, err := c.roundTrip(req, body)
+		resp, err := c.roundTrip(req, body, now)
 		if err == nil {
 			return resp, nil
 		}
-		if req.Context().Err() != nil || err.timeout() || err.sent && !sendableTwice(req) {
+		if req.Context().Err() != nil || err.timeout() || err.sent && !sendableTwice(req.Method, req.ContentLength) {
 			return nil, err
 		}
 	}
@@ -117,7 +118,7 @@ func (u *upstream) roundTripShort(req *http.Request, body []byte, now time.Time)
 	if err != nil {
 		return nil, err
 	}
-	resp, sendErr := newConn(u, fresh).roundTrip(req, body)
+	resp, sendErr := newConn(u, fresh).roundTrip(req, body, time.Now())
 	if sendErr != nil {
 		return nil, sendErr
 	}
@@ -127,15 +128,6 @@ func (u *upstream) roundTripShort(req *http.Request, body []byte, now time.Time)
 func (e *sendError) timeout() bool {
 	var t net.Error
 	return errors.As(e.err, &t) && t.Timeout()
-}
-
-// sendableTwice tells requests that do no harm when they arrive twice.
-func sendableTwice(req *http.Request) bool {
-	switch req.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return req.ContentLength == 0
-	}
-	return false
 }
 
 // takeIdle gives a connection that was used lately and that the target has
@@ -159,8 +151,8 @@ func (u *upstream) takeIdle(now time.Time) *conn {
 	}
 }
 
-func (u *upstream) putIdle(c *conn) {
-	c.idleSince = time.Now()
+func (u *upstream) putIdle(c *conn, now time.Time) {
+	c.idleSince = now
 	u.mu.Lock()
 	keep := !u.retired && len(u.idle) < maxIdleConns
 	if keep {

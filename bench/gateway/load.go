@@ -15,6 +15,7 @@ type measured struct {
 	perSecond float64
 	p50, p99  time.Duration
 	cpu       time.Duration // of the proxy, for each request
+	user      time.Duration // of it, outside the kernel
 	failed    int64
 }
 
@@ -29,17 +30,17 @@ type load struct {
 	duration    time.Duration
 }
 
-func (l load) run(cpu func() time.Duration) (measured, error) {
+func (l load) run(used func() usage) (measured, error) {
 	var failed atomic.Int64
 	times := make([][]time.Duration, l.connections)
 	errs := make([]error, l.connections)
 	var workers sync.WaitGroup
-	before, begun := cpu(), time.Now()
+	before, begun := used(), time.Now()
 	for i := range l.connections {
 		workers.Go(func() { times[i], errs[i] = l.connection(i, begun, &failed) })
 	}
 	workers.Wait()
-	took, used := time.Since(begun), cpu()-before
+	took, spent := time.Since(begun), used().since(before)
 	all := slices.Concat(times...)
 	for _, err := range errs {
 		if err != nil {
@@ -50,8 +51,9 @@ func (l load) run(cpu func() time.Duration) (measured, error) {
 		return measured{}, fmt.Errorf("no request was answered")
 	}
 	slices.Sort(all)
+	cpu := spent.all / time.Duration(len(all))
 	return measured{perSecond: float64(len(all)) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100],
-		cpu: used / time.Duration(len(all)), failed: failed.Load()}, nil
+		cpu: cpu, user: cpu * time.Duration(spent.user) / time.Duration(max(1, spent.user+spent.system)), failed: failed.Load()}, nil
 }
 
 func (l load) connection(i int, begun time.Time, failed *atomic.Int64) ([]time.Duration, error) {

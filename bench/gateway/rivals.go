@@ -25,7 +25,31 @@ type rival struct {
 	stop    func()
 }
 
-// cpu is the processor time that the rival has used.
+// usage is processor time that was used.
+type usage struct {
+	all          time.Duration
+	user, system int64 // ticks, of which there are too few to measure by, but enough for their ratio
+}
+
+// usage is what the rival has used until now.
+func (r *rival) usage() usage {
+	u := usage{all: r.cpu()}
+	if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.pid)); err == nil {
+		_, rest, _ := strings.Cut(string(data), ") ")
+		if fields := strings.Fields(rest); len(fields) > 12 {
+			u.user, _ = strconv.ParseInt(fields[11], 10, 64)
+			u.system, _ = strconv.ParseInt(fields[12], 10, 64)
+		}
+	}
+	return u
+}
+
+// since is what was used after before.
+func (u usage) since(before usage) usage {
+	return usage{u.all - before.all, u.user - before.user, u.system - before.system}
+}
+
+// cpu is the processor time of all threads, to the nanosecond.
 func (r *rival) cpu() time.Duration {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", r.pid))
 	var sum time.Duration

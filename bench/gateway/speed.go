@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -37,6 +38,7 @@ var rows = []row{
 func speed(ctx context.Context, dir, binary string, args []string) error {
 	f := flag.NewFlagSet("speed", flag.ContinueOnError)
 	rounds := f.Int("rounds", 7, "rounds of each rival for each row")
+	only := f.String("only", "", "the rows whose name has this")
 	each := f.Duration("each", 2*time.Second, "length of a round")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -71,19 +73,22 @@ func speed(ctx context.Context, dir, binary string, args []string) error {
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "what\tproxy\trequests/s\tto nginx\tp50\tp99\tto nginx\tCPU a request\tto nginx\t")
+	fmt.Fprintln(w, "what\tproxy\trequests/s\tto nginx\tp50\tp99\tto nginx\tCPU a request\tto nginx\tuser part\t")
 	for _, k := range rows {
+		if !strings.Contains(k.name, *only) {
+			continue
+		}
 		medians, err := compare(ctx, rivals, k, *rounds, *each)
 		if err != nil {
 			return err
 		}
 		nginx := medians[0]
 		for i, m := range medians {
-			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.2f\t%v\t%v\t%.2f\t%v\t%.2f\t\n", k.name, rivals[i].name, m.perSecond, m.perSecond/nginx.perSecond,
-				m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond), ratio(m.p99, nginx.p99), m.cpu, ratio(m.cpu, nginx.cpu))
+			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.2f\t%v\t%v\t%.2f\t%v\t%.2f\t%v\t\n", k.name, rivals[i].name, m.perSecond, m.perSecond/nginx.perSecond,
+				m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond), ratio(m.p99, nginx.p99), m.cpu, ratio(m.cpu, nginx.cpu), m.user.Round(100*time.Nanosecond))
 		}
 	}
-	fmt.Fprintf(w, "goal\tgreenlight\t\t%.2f\t\t\t%.2f\t\t\t\n", leastRate, mostP99)
+	fmt.Fprintf(w, "goal\tgreenlight\t\t%.2f\t\t\t%.2f\t\t\t\t\n", leastRate, mostP99)
 	return w.Flush()
 }
 
@@ -93,7 +98,7 @@ func compare(ctx context.Context, rivals []*rival, k row, rounds int, each time.
 	for round := range rounds + 1 {
 		for i, r := range rivals {
 			l := load{r.address, requests[k.request], k.connections, k.rate, each}
-			m, err := l.run(r.cpu)
+			m, err := l.run(r.usage)
 			switch {
 			case err != nil:
 				return nil, fmt.Errorf("%s: %w", r.name, err)
@@ -130,6 +135,7 @@ func median(all []measured) measured {
 		p50:       time.Duration(mid(func(m measured) float64 { return float64(m.p50) })),
 		p99:       time.Duration(mid(func(m measured) float64 { return float64(m.p99) })),
 		cpu:       time.Duration(mid(func(m measured) float64 { return float64(m.cpu) })),
+		user:      time.Duration(mid(func(m measured) float64 { return float64(m.user) })),
 	}
 }
 

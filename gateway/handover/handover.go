@@ -189,15 +189,6 @@ func (s *successor) prepare(listeners map[string]net.Listener) error {
 	return nil
 }
 
-// File duplicates a listener's socket.
-func File(ln net.Listener) (*os.File, error) {
-	filer, ok := ln.(interface{ File() (*os.File, error) })
-	if !ok {
-		return nil, errors.New("a " + fmt.Sprintf("%T", ln) + " cannot be handed over")
-	}
-	return filer.File()
-}
-
 func (s *successor) awaitReady(timeout time.Duration) error {
 	if err := s.ready.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return err
