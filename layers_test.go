@@ -71,9 +71,11 @@ var rules = []rule{
 		never: func(_ folder, imported string) bool { return ours(imported) && imported != "." },
 	},
 	{
-		why:   "the control plane decides; what it decides about comes to it through ports, and who asks it is not its business",
-		from:  func(f folder) bool { return within(f.path, "control", "release") },
-		never: func(_ folder, imported string) bool { return within(imported, "api", "console", "cli") || adapter(imported) != "" },
+		why:  "the control plane decides; what it decides about comes to it through ports, and who asks it is not its business",
+		from: func(f folder) bool { return within(f.path, "control", "release") },
+		never: func(_ folder, imported string) bool {
+			return within(imported, "api", "console", "cli") || adapter(imported) != ""
+		},
 	},
 	{
 		why: "operators know their contract (op) and each other, not the engine that runs them",

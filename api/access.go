@@ -40,6 +40,8 @@ type access struct {
 var (
 	errNoToken = newFailure(http.StatusUnauthorized, greenlight.CodeRefused,
 		"this needs a token: send it as Authorization: Bearer glt_…; greenlight token create makes one")
+	errOtherUser = newFailure(http.StatusUnauthorized, greenlight.CodeRefused,
+		"this control plane is another user's: you need a token of theirs; send it as Authorization: Bearer glt_…")
 	errWrongToken = newFailure(http.StatusUnauthorized, greenlight.CodeRefused,
 		"the token is not valid here: it was mistyped, revoked, or made by another control plane")
 	errTooMany = newFailure(http.StatusTooManyRequests, greenlight.CodeUnavailable,
@@ -82,10 +84,11 @@ func refuse(w http.ResponseWriter, f *failure) {
 }
 
 // caller tells who sends a request: by the socket it came through, by its
-// token, or by being on this machine.
+// token, or by being the same user on this machine.
 func (a *access) caller(r *http.Request) (caller, *failure) {
-	if c := connectionOf(r); c.socket {
-		return caller{actor: c.actor, role: store.RoleAdmin}, nil
+	connection := connectionOf(r)
+	if connection.socket {
+		return caller{actor: connection.actor, role: store.RoleAdmin}, nil
 	}
 	local := !a.public && onLoopback(r)
 	if local && !loopbackName(r.Host) {
@@ -100,10 +103,13 @@ func (a *access) caller(r *http.Request) (caller, *failure) {
 			return caller{}, f
 		}
 	}
-	if secret == "" {
-		return caller{actor: func() string { return "local" }, role: store.RoleAdmin}, nil
+	if secret != "" {
+		return a.authenticate(r, secret)
 	}
-	return a.authenticate(r, secret)
+	if connection.stranger() {
+		return caller{}, errOtherUser
+	}
+	return caller{actor: connection.actor, role: store.RoleAdmin}, nil
 }
 
 // tokenOf is the token that a request carries, and whether it came without

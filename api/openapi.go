@@ -13,8 +13,9 @@ const version = "1.0.0"
 
 const about = `The control plane of Greenlight.
 
-Over the unix socket <state>/control.sock everything is allowed. Over a loopback address reading is free; what
-changes something needs the header X-Greenlight: 1 or a JSON body, and web pages of other origins are refused.
+Over the unix socket <state>/control.sock everything is allowed, and over a loopback address to the control plane's
+own user and root; other users of the machine need a token there. Over loopback what changes something needs the
+header X-Greenlight: 1 or a JSON body, and web pages of other origins are refused.
 Beyond this machine every request needs a token: Authorization: Bearer glt_….
 Roles: viewer reads; operator also applies, scales, restarts and tries; admin does everything.`
 

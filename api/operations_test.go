@@ -44,6 +44,9 @@ var requests = []request{
 	{"scale", "PUT", iris + "/scale", `{"replicas":3}`, 200, "Scale dev iris to 3 by ACTOR", `"name":"iris"`, store.RoleOperator},
 	{"restart", "POST", iris + "/restart?replica=r1", "", 202, `Restart dev iris "r1" by ACTOR`, "", store.RoleOperator},
 	{"try", "POST", iris + "/try", `{"method":"GET","path":"/"}`, 200, "Try dev iris GET / 0", `"body":"ok"`, store.RoleOperator},
+	{"keep-load", "POST", iris + "/loads", `{"format":"greenlight-load/1"}`, 200, `KeepLoad dev iris {"format":"greenlight-load/1"} by ACTOR`, `"id":"20260102-030405000-4b7d9a"`, store.RoleOperator},
+	{"loads", "GET", iris + "/loads?limit=5", "", 200, "Loads dev iris 5", `"planned":200`, store.RoleViewer},
+	{"load", "GET", iris + "/loads/20260102-030405000-4b7d9a", "", 200, "Load dev iris 20260102-030405000-4b7d9a", `"format":"greenlight-load/1"`, store.RoleViewer},
 	{"backup", "POST", "/api/v1/backup", "", 200, "Backup", "SQLite", store.RoleAdmin},
 	{"restore", "POST", "/api/v1/restore", "SQLite", 202, "Restore by ACTOR", "", store.RoleAdmin},
 	{"down", "POST", "/api/v1/down", "", 202, "Down by ACTOR", "", store.RoleAdmin},
@@ -93,20 +96,20 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for actor, address := range map[string]func(*fixture) string{
-		"user:" + me.Username: func(f *fixture) string { return f.Socket },
-		"local":               func(f *fixture) string { return f.Address },
+	for way, address := range map[string]func(*fixture) string{
+		"socket":   func(f *fixture) string { return f.Socket },
+		"loopback": func(f *fixture) string { return f.Address },
 	} {
 		f := full(t)
 		document := openDocument(t, f)
 		for _, r := range requests {
-			t.Run(actor+"/"+r.id, func(t *testing.T) {
+			t.Run(way+"/"+r.id, func(t *testing.T) {
 				before := len(f.plane.Calls())
 				got := r.send(t, address(f))
 				if got.status != r.status || !strings.Contains(got.body, r.answer) {
 					t.Fatalf("answered %d\n%s\nwant %d with\n%s", got.status, got.body, r.status, r.answer)
 				}
-				want := strings.ReplaceAll(r.call, "ACTOR", actor)
+				want := strings.ReplaceAll(r.call, "ACTOR", "user:"+me.Username)
 				if calls := f.plane.Calls()[before:]; want != "" && !slices.Contains(calls, want) {
 					t.Errorf("the plane was asked %q, want %q", calls, want)
 				}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"time"
 
@@ -38,6 +39,13 @@ type Plane interface {
 	Restart(ctx context.Context, environment, service, replica, actor string) error
 	// Try sends one request through the gateway.
 	Try(ctx context.Context, environment, service string, r control.TryRequest) (control.TryResponse, error)
+
+	// KeepLoad keeps the result of a load test, as greenlight load writes it.
+	KeepLoad(ctx context.Context, environment, service string, result json.RawMessage, actor string) (control.LoadRun, error)
+	// Loads are the tests of a service that are kept, newest first, at most
+	// limit; 0 is all.
+	Loads(ctx context.Context, environment, service string, limit int) ([]control.LoadRun, error)
+	Load(ctx context.Context, environment, service, id string) (control.LoadDetail, error)
 
 	Backup(ctx context.Context, w io.Writer) error
 	// Restore reads and checks a backup; when it returns without an error the

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -45,6 +46,18 @@ type (
 	trying struct {
 		OfService
 		Body control.TryRequest
+	}
+	keepingLoad struct {
+		OfService
+		Body json.RawMessage
+	}
+	ofLoads struct {
+		OfService
+		Limit int `query:"limit" minimum:"0" maximum:"200" doc:"at most; 0 is all"`
+	}
+	ofLoad struct {
+		OfService
+		ID string `path:"id" maxLength:"64" doc:"id of the load test" example:"20260102-030405000-4b7d9a"`
 	}
 	ofSeries struct {
 		OfService
@@ -205,4 +218,17 @@ func (s *server) registerServices() {
 	add(s, "try", func(ctx context.Context, in *trying) (control.TryResponse, error) {
 		return s.Plane.Try(ctx, in.Env, in.Service, in.Body)
 	}, func(op *huma.Operation) { op.MaxBodyBytes = maxTryBody })
+	s.registerLoads()
+}
+
+func (s *server) registerLoads() {
+	add(s, "keep-load", func(ctx context.Context, in *keepingLoad) (control.LoadRun, error) {
+		return s.Plane.KeepLoad(ctx, in.Env, in.Service, in.Body, actorOf(ctx))
+	}, func(op *huma.Operation) { op.MaxBodyBytes = control.MaxLoadResult })
+	add(s, "loads", func(ctx context.Context, in *ofLoads) ([]control.LoadRun, error) {
+		return s.Plane.Loads(ctx, in.Env, in.Service, in.Limit)
+	})
+	add(s, "load", func(ctx context.Context, in *ofLoad) (control.LoadDetail, error) {
+		return s.Plane.Load(ctx, in.Env, in.Service, in.ID)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -323,6 +324,49 @@ func TestAServiceFromInside(t *testing.T) {
 	}))
 	if !strings.Contains(strings.Join(lines, "\n"), "penguins is ready at http://127.0.0.1:") {
 		t.Errorf("log %q", lines)
+	}
+}
+
+// Where the gateway's address is another program's, nothing begins: no replica
+// is left behind, and a gateway that serves elsewhere goes on.
+func TestTheGatewaysAddressIsTaken(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer other.Close()
+	w := newWorld(t)
+	w.apply(fmt.Sprintf(oneService, "1"))
+	before := w.await("one replica", nil)
+	gateway := w.status().Gateway
+	w.stop()
+	o := w.options()
+	o.Gateway = other.Addr().String()
+	if _, err := app.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "choose another address with --gateway") {
+		t.Errorf("got %v", err)
+	}
+	w.begin()
+	if now := w.await("one replica", nil); !slices.Equal(pids(now), pids(before)) || w.status().Gateway.PID != gateway.PID {
+		t.Errorf("was %+v and %+v, is %+v and %+v", before, gateway, now, w.status().Gateway)
+	}
+}
+
+// Whatever has become of the gateway, down stops everything, soon.
+func TestDownWithoutAGateway(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"hangs": syscall.SIGSTOP, "died": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.apply(fmt.Sprintf(oneService, "2"))
+			w.await("two replicas", nil)
+			must(t, syscall.Kill(w.status().Gateway.PID, signal))
+			began := time.Now()
+			must(t, w.client.Down(context.Background()))
+			w.finish()
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if left := w.processes(); len(left) > 0 {
+				t.Errorf("processes are left: %q", left)
+			}
+		})
 	}
 }
 

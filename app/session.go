@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/api"
 	"github.com/greenlight-dev/greenlight/backend"
+	"github.com/greenlight-dev/greenlight/backend/mem"
 	"github.com/greenlight-dev/greenlight/backend/process"
 	"github.com/greenlight-dev/greenlight/console"
 	"github.com/greenlight-dev/greenlight/control"
@@ -58,6 +60,12 @@ func (a *App) open(ctx context.Context) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if !o.Idle {
+		// Without a gateway nothing is to start.
+		if err := kept.Check(); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.makePlane(ctx, a, processes, kept); err != nil {
 		return nil, err
 	}
@@ -77,9 +85,9 @@ func (s *session) makePlane(ctx context.Context, a *App, processes *process.Back
 		gate = newIdleKeeper(ctx, kept)
 	}
 	s.plane, err = control.New(ctx, control.Options{
-		Store: s.store, Backends: map[string]backend.Backend{"process": processes},
+		Store: s.store, Backends: map[string]backend.Backend{"process": processes, "mem": mem.New(mem.Options{})},
 		Router: control.NewRouter(control.RouterOptions{Client: kept.Client(), State: o.State, Note: func() string { return kept.Status().Note }}),
-		Keeper: gate, Sampler: s.sampler, State: o.State, Program: o.Program,
+		Keeper: gate, Sampler: s.sampler, State: o.State, PublicGateway: o.PublicGateway, Program: o.Program,
 		Backup: s.backup(o.State), CheckBackup: checkBackup(o.State),
 		Process: a.process, Idle: o.Idle, Log: o.Log,
 	})
@@ -152,7 +160,8 @@ func checkBackup(state string) func(context.Context, string) error {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 		if _, err := sqlite.Restore(ctx, folder, path); err != nil {
-			return err
+			// Nobody knows the file that it was received into.
+			return greenlight.Errorf(greenlight.CodeOf(err), "%s", strings.ReplaceAll(err.Error(), path, "the backup"))
 		}
 		opened, err := sqlite.Open(ctx, folder)
 		if err != nil {

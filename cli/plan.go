@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/greenlight-dev/greenlight/api/client"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/plan"
+	"github.com/greenlight-dev/greenlight/release"
 	"github.com/greenlight-dev/greenlight/spec"
 )
 
@@ -63,11 +66,14 @@ func runPlan(ctx context.Context, env Env, o planOptions, environment string) er
 	if err != nil {
 		return err
 	}
-	changes := planFromNothing(system)
+	var changes control.Plan
 	if c != nil {
-		if changes, err = c.Preview(ctx, d.environment, d.sent()); err != nil {
-			return err
-		}
+		changes, err = c.Preview(ctx, d.environment, d.sent())
+	} else {
+		changes, err = o.withoutPlane(d, system)
+	}
+	if err != nil {
+		return err
 	}
 	if o.json {
 		err = writeJSON(env.Stdout, changes)
@@ -97,24 +103,36 @@ func (o *planOptions) running() (*client.Client, error) {
 	return c, err
 }
 
-// planFromNothing is the plan for a system of which nothing runs. What the
-// releases will be called is known only once they are made.
-func planFromNothing(system *spec.System) control.Plan {
+// withoutPlane makes the plan that a control plane would begin with.
+func (o *planOptions) withoutPlane(d *description, system *spec.System) (control.Plan, error) {
+	state, err := stateFor(o.state, o.file)
+	if err != nil {
+		return control.Plan{}, err
+	}
+	releases := make(map[string]string, len(system.Services))
+	for i := range system.Services {
+		r, err := release.New(&system.Services[i], os.DirFS("/"), filepath.Dir(d.path), state)
+		if err != nil {
+			return control.Plan{}, err
+		}
+		releases[r.Service] = r.Digest()
+	}
+	return planFromNothing(system, releases)
+}
+
+// planFromNothing is the plan for a system of which nothing runs, with the
+// digests of its releases.
+func planFromNothing(system *spec.System, releases map[string]string) (control.Plan, error) {
 	p := control.Plan{Environment: system.Environment.Name, Steps: []plan.Step{}, Differences: []string{}, Drift: []string{}}
+	desired := plan.Desired{Environment: p.Environment}
 	for i := range system.Services {
 		s := &system.Services[i]
 		p.Differences = append(p.Differences, fmt.Sprintf("services.%s: new, %s", s.Name, serviceWords(s)))
-		var targets []string
-		for n := range s.Replicas.Min {
-			id := plan.ReplicaID(s.Name, "new", n+1)
-			targets = append(targets, id)
-			p.Steps = append(p.Steps, plan.Step{Kind: plan.StartReplica, Service: s.Name, Replica: id, Reason: "the service is new"})
-		}
-		if len(s.Routes) > 0 && len(targets) > 0 {
-			p.Steps = append(p.Steps, plan.Step{Kind: plan.Route, Service: s.Name, Targets: targets, Reason: "the service is new"})
-		}
+		desired.Services = append(desired.Services, plan.Service{Name: s.Name, Release: releases[s.Name], Replicas: s.Replicas.Min, DependsOn: s.DependsOn})
 	}
-	return p
+	steps, err := plan.Steps(desired, plan.Observed{})
+	p.Steps = append(p.Steps, steps...)
+	return p, err
 }
 
 // serviceWords is what a service runs, in a few words.

@@ -140,9 +140,13 @@ func TestPlanText(t *testing.T) {
 	golden(t, "plan-empty.txt", planText(control.Plan{Environment: "dev"}, true))
 	system := &spec.System{Environment: spec.Environment{Name: "dev"}, Services: []spec.Service{
 		{Name: "iris", Models: spec.Models{{Name: "iris", Path: "model.onnx"}}, Replicas: spec.Replicas{Min: 2, Max: 2}, Routes: []spec.Route{{Path: "/"}}},
-		{Name: "web", Run: spec.Command{"gunicorn", "app:app"}, Replicas: spec.Replicas{Min: 1, Max: 4}},
+		{Name: "before", Run: spec.Command{"gunicorn", "app:app"}, Replicas: spec.Replicas{Min: 1, Max: 4}, DependsOn: []string{"iris"}},
 	}}
-	golden(t, "plan-nothing-runs.txt", planText(planFromNothing(system), false))
+	nothing, err := planFromNothing(system, map[string]string{"iris": "4b7d9aa10c22", "before": "0c1d2e3f4a5b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "plan-nothing-runs.txt", planText(nothing, false))
 }
 
 func TestTokenTable(t *testing.T) {

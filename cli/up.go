@@ -163,6 +163,9 @@ func (u *up) writeFirst() error {
 	}
 	first, err := writeFirstDescription(u.arg, "")
 	if err != nil {
+		if _, there := os.Lstat(filepath.Join(u.arg, spec.FileName)); there == nil {
+			return nil // another greenlight up has written it at the same moment
+		}
 		return err
 	}
 	first.print(u.env.Stdout)
@@ -264,6 +267,8 @@ func (u *up) attend(ctx context.Context, plane *runningPlane) error {
 		return nil
 	case errors.As(err, &refused):
 		return err
+	case err != nil && endsSoon(plane.ended):
+		return nil // its own error says why
 	case err != nil:
 		fmt.Fprintf(u.env.Stderr, "greenlight: %v\n", err)
 		fmt.Fprintln(u.env.Stdout, "it is tried again and again; Ctrl-C ends the control plane")

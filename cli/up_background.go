@@ -48,7 +48,7 @@ func (u *up) inBackground(ctx context.Context) error {
 	case errors.As(err, &refused):
 		child.stop() // it has nothing to do
 		return err
-	case err != nil && child.hasEnded():
+	case err != nil && endsSoon(child.ended):
 		return child.failure()
 	case err != nil:
 		return fmt.Errorf("%w\nit is tried again and again; greenlight status%s shows how it goes, greenlight down%s stops it",
@@ -106,17 +106,6 @@ func (d *detached) stop() {
 	case <-d.ended.Done():
 	case <-time.After(10 * time.Second):
 		_ = d.process.Kill()
-	}
-}
-
-// hasEnded tells whether the control plane has ended, or is about to: what it
-// was asked for breaks off a moment before.
-func (d *detached) hasEnded() bool {
-	select {
-	case <-d.ended.Done():
-		return true
-	case <-time.After(200 * time.Millisecond):
-		return false
 	}
 }
 

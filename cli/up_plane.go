@@ -73,6 +73,17 @@ func (p *runningPlane) client(ctx context.Context) (*client.Client, error) {
 	return awaitPlane(ctx, p.state, p.ended)
 }
 
+// endsSoon tells whether the control plane has ended, or is about to: what it
+// was asked for breaks off a moment before.
+func endsSoon(ended context.Context) bool {
+	select {
+	case <-ended.Done():
+		return true
+	case <-time.After(200 * time.Millisecond):
+		return false
+	}
+}
+
 // planePatience is how long a control plane may take to answer.
 const planePatience = 20 * time.Second
 

@@ -102,7 +102,7 @@ func (u *up) announceService(ctx context.Context, c *client.Client, environment 
 // sampleRequest is a command line that asks a model, "" where none is known to
 // work.
 func (u *up) sampleRequest(s *control.Service, m control.ModelInfo) string {
-	if len(m.Sample) == 0 {
+	if len(m.Sample) == 0 || !u.seesPathsBelow(s.Name) {
 		return ""
 	}
 	url := strings.TrimSuffix(s.URLs[0], "/") + m.Path
@@ -113,6 +113,17 @@ func (u *up) sampleRequest(s *control.Service, m control.ModelInfo) string {
 		return fmt.Sprintf("greenlight inspect %s --sample | curl -s %s --data-binary @-", shellQuote(path), url)
 	}
 	return ""
+}
+
+// seesPathsBelow tells whether a model finds its own paths below a service's
+// first route, as it does not where that is a prefix which is left on.
+func (u *up) seesPathsBelow(service string) bool {
+	for i := range u.system.Services {
+		if s := &u.system.Services[i]; s.Name == service && len(s.Routes) > 0 {
+			return s.Routes[0].Strip || s.Routes[0].Path == "/"
+		}
+	}
+	return false
 }
 
 // modelPath is where a model's file is, "" when it is not one of ours.

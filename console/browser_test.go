@@ -39,6 +39,7 @@ func TestBrowser(t *testing.T) {
 		{"stop everything", stopEverything},
 		{"events", eventsPage},
 		{"plan", planPage},
+		{"load tests", loadPages},
 		{"keyboard", keyboard},
 		{"the control plane is lost", controlPlaneLost},
 		{"a service goes and comes back", serviceGoes},
@@ -269,8 +270,10 @@ func themes(t *testing.T, browser context.Context) {
 
 // everywhere are pages of every kind, full and empty.
 func everywhere(t *testing.T) map[string]*site {
-	full, none, many := serve(t, shop()), serve(t, newPlane()), serve(t, crowd(40))
+	full, none, many := serve(t, tested(t, shop(), 0)), serve(t, newPlane()), serve(t, crowd(40))
+	newest, before := full.loads[0].ID, full.loads[1].ID
 	return map[string]*site{
+		"/load": full, predictorLoads + newest: full, predictorLoads + full.loads[2].ID: full, predictorLoads + "compare?a=" + before + "&b=" + newest: full, "/load?": none,
 		"/": full, "/?environment=dev": full, "/events": full, "/plan": full, predictorPath: full,
 		"/environments/production/services/assets": full, "/environments/production/services/reports": full, "/nowhere": full,
 		"/?": none, "/plan?": none, "/events?": none, "/?environment=": many,

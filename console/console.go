@@ -1,5 +1,5 @@
 // Package console is what a person sees of Greenlight in a browser: the
-// environments, their services, events and plans, live.
+// environments, their services, events, plans and load tests, live.
 //
 // Every page is written by a template and can be read without JavaScript.
 // The modules in static make it live: they put new figures into cells, and
@@ -27,6 +27,9 @@ type Plane interface {
 	Service(ctx context.Context, environment, service string) (control.ServiceDetail, error)
 	Series(ctx context.Context, environment, service string, since time.Duration, points int) (observe.Series, error)
 	Plan(ctx context.Context, environment string) (control.Plan, error)
+	// Loads are the newest load tests of a service, at most limit; 0 is all.
+	Loads(ctx context.Context, environment, service string, limit int) ([]control.LoadRun, error)
+	Load(ctx context.Context, environment, service, id string) (control.LoadDetail, error)
 }
 
 // Events is the history that the pages show.
@@ -63,6 +66,9 @@ func Handler(o Options) http.Handler {
 	mux.Handle("GET /environments/{environment}/services/{service}", c.page(c.service))
 	mux.Handle("GET /events", c.page(c.events))
 	mux.Handle("GET /plan", c.page(c.plan))
+	mux.Handle("GET /load", c.page(c.load))
+	mux.Handle("GET /load/{environment}/{service}/{id}", c.page(c.loadRun))
+	mux.Handle("GET /load/{environment}/{service}/compare", c.page(c.loadCompare))
 	mux.Handle("GET /", c.page(c.nothing))
 	return guarded(mux)
 }

@@ -36,7 +36,7 @@ type page struct {
 type content func(r *http.Request, status control.Status) (page, error)
 
 // pageNames are the templates beside the layout and the parts.
-var pageNames = []string{"overview", "service", "events", "plan", "message", "signin"}
+var pageNames = []string{"overview", "service", "events", "plan", "load", "loadrun", "loadcompare", "message", "signin"}
 
 func parsePages(a *assets) map[string]*template.Template {
 	functions := template.FuncMap{

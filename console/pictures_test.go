@@ -52,11 +52,15 @@ func TestPictures(t *testing.T) {
 // everyPage takes pictures of every page in every view.
 func everyPage(t *testing.T, folder string) {
 	browser := chromium(t)
-	sites := map[string]*site{"shop": serve(t, shop()), "one": serve(t, single()), "crowd": serve(t, crowd(200)), "none": serve(t, newPlane())}
+	loaded := serve(t, tested(t, shop(), 4))
+	newest, before := loaded.loads[0].ID, loaded.loads[1].ID
+	sites := map[string]*site{"loaded": loaded, "shop": serve(t, shop()), "one": serve(t, single()), "crowd": serve(t, crowd(200)), "none": serve(t, newPlane())}
 	click := func(selector string) string { return fmt.Sprintf("document.querySelector(%q).click()", selector) }
 	pages := []struct{ name, site, path, act string }{
 		{"overview", "shop", "/", ""}, {"overview-one", "one", "/", ""}, {"overview-crowd", "crowd", "/", ""}, {"overview-none", "none", "/", ""},
 		{"service", "shop", predictorPath, click("[data-try] [type=submit]")},
+		{"load", "loaded", "/load", ""}, {"load-none", "shop", "/load", ""}, {"load-run", "loaded", predictorLoads + newest, ""},
+		{"load-void", "loaded", predictorLoads + loaded.loads[2].ID, ""}, {"load-compare", "loaded", predictorLoads + "compare?a=" + before + "&b=" + newest, ""},
 		{"service-degraded", "shop", "/environments/production/services/assets", ""},
 		{"service-asleep", "shop", "/environments/production/services/reports", ""},
 		{"events", "shop", "/events", click("li:nth-child(2) summary")}, {"events-filtered", "shop", "/events?kind=nothing", ""},

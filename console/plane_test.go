@@ -26,6 +26,7 @@ type plane struct {
 	mu      sync.Mutex
 	status  control.Status
 	plans   map[string]control.Plan
+	loads   []control.LoadDetail // newest first
 	lines   []control.LogLine
 	answer  control.TryResponse
 	failing map[string]error // by the name of the call
@@ -200,6 +201,34 @@ func (p *plane) Plan(_ context.Context, environment string) (control.Plan, error
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.plans[environment], err
+}
+
+func (p *plane) KeepLoad(context.Context, string, string, json.RawMessage, string) (control.LoadRun, error) {
+	return control.LoadRun{}, p.called("KeepLoad")
+}
+
+// Loads are the tests of a service, newest first.
+func (p *plane) Loads(_ context.Context, environment, service string, limit int) ([]control.LoadRun, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var runs []control.LoadRun
+	for _, d := range p.loads {
+		if d.Environment == environment && d.Service == service && (limit == 0 || len(runs) < limit) {
+			runs = append(runs, d.LoadRun)
+		}
+	}
+	return runs, nil
+}
+
+func (p *plane) Load(_ context.Context, environment, service, id string) (control.LoadDetail, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.loads {
+		if d.Environment == environment && d.Service == service && d.ID == id {
+			return d, nil
+		}
+	}
+	return control.LoadDetail{}, greenlight.Errorf(greenlight.CodeNotFound, "no load test %q", id)
 }
 
 // Logs gives the lines, and with Follow one more each half a second.

@@ -123,7 +123,16 @@ func copyVerified(from, to, sum string) (err error) {
 type tampered struct {
 	Digest string
 	File   release.File
-	Got    string // SHA-256, or why there is none
+	Got    string // SHA-256, or why there is none: "missing"
+}
+
+// line is the difference in a line.
+func (t tampered) line() string {
+	is := t.Got
+	if len(is) == len(t.File.SHA256) {
+		is = "another: SHA-256 " + release.Short(is)
+	}
+	return fmt.Sprintf("%s of release %s is %s, want SHA-256 %s", t.File.Path, release.Short(t.Digest), is, release.Short(t.File.SHA256))
 }
 
 // check compares a release's working copies with their digests. Copies that
@@ -143,9 +152,13 @@ func (a *artifacts) check(ctx context.Context, digest string, r *release.Release
 
 func (a *artifacts) checkFile(path, sum string, now time.Time) (got string, ok bool) {
 	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		delete(a.seen, path)
-		return "no such file", false
+		return "missing", false
+	}
+	if !info.Mode().IsRegular() {
+		delete(a.seen, path)
+		return "no regular file", false
 	}
 	if before := a.seen[path]; before.same(info) && now.Sub(before.read) < thoroughly {
 		return sum, true

@@ -25,7 +25,9 @@ func differences(before, after *version) []string {
 		return out
 	}
 	d := &comparison{list: out}
+	d.compare("name", before.System.Name, after.System.Name)
 	d.compare("environment", tree(before.System.Environment), tree(after.System.Environment))
+	d.compare("gateway", tree(before.System.Gateway), tree(after.System.Gateway))
 	d.compareServices(before, after)
 	return d.list
 }

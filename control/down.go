@@ -42,9 +42,16 @@ func (p *Plane) begin(ctx context.Context, event greenlight.Event) error {
 }
 
 // Down begins to stop the replicas of all environments, then the gateway, then
-// Run. What is desired stays in the store.
+// Run. What is desired stays in the store. Once more changes nothing.
 func (p *Plane) Down(ctx context.Context, actor string) error {
-	err := p.begin(ctx, greenlight.Event{Actor: actor, Kind: "down", Message: actor + " stops everything"})
+	p.mu.Lock()
+	again := p.goingDown
+	p.goingDown = again || !p.ending
+	p.mu.Unlock()
+	if again {
+		return nil
+	}
+	err := p.begin(ctx, greenlight.Event{Actor: actor, Kind: "down", Message: "everything is to stop"})
 	if err == nil {
 		p.finish(errDown)
 	}
@@ -141,7 +148,7 @@ func (p *Plane) Restore(ctx context.Context, r io.Reader, actor string) (err err
 	if err := p.options.CheckBackup(ctx, path); err != nil {
 		return err
 	}
-	err = p.begin(ctx, greenlight.Event{Actor: actor, Kind: "restore", Message: actor + " restores a backup", Evidence: map[string]any{"bytes": n}})
+	err = p.begin(ctx, greenlight.Event{Actor: actor, Kind: "restore", Message: "a backup is to be restored", Evidence: map[string]any{"bytes": n}})
 	if err == nil {
 		p.finish(&RestoreError{Path: path, Actor: actor})
 	}

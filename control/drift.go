@@ -75,7 +75,7 @@ func (e *environment) settle(service, digest string, found []tampered) (news boo
 		}
 		news = true
 		p.tell(greenlight.Event{Actor: reconciler, Kind: "drift.detected", Environment: e.name, Service: service, Subject: release.Short(digest),
-			Message:  fmt.Sprintf("%s of release %s is not what was released", t.File.Path, release.Short(digest)),
+			Message:  "a file is not as it was released: " + t.line(),
 			Evidence: map[string]any{"file": filepath.Join(p.artifacts.folder(digest), t.File.Path), "want": t.File.SHA256, "got": t.Got}})
 		p.change()
 	}
@@ -98,7 +98,7 @@ func (e *environment) heal(ctx context.Context, service string, found []tampered
 		failed = errors.Join(failed, p.artifacts.putBack(t.Digest, t.File))
 	}
 	event := greenlight.Event{Actor: reconciler, Kind: "drift.healed", Environment: e.name, Service: service, Subject: release.Short(found[0].Digest),
-		Message:  fmt.Sprintf("%d of the release's files put back; %s restarts", len(found), service),
+		Message:  fmt.Sprintf("%s put back from what was kept of the release; %s restarts", joined(paths(found)), service),
 		Evidence: map[string]any{"files": paths(found)}}
 	if failed == nil {
 		failed = e.renew(ctx, service, event)
@@ -138,9 +138,7 @@ func serviceOf(key string) string {
 func (e *environment) drift() []string {
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(e.drifted)) {
-		t := e.drifted[key]
-		list = append(list, fmt.Sprintf("services.%s: %s of release %s has the SHA-256 %s, want %s",
-			serviceOf(key), t.File.Path, release.Short(t.Digest), release.Short(t.Got), release.Short(t.File.SHA256)))
+		list = append(list, fmt.Sprintf("services.%s: %s", serviceOf(key), e.drifted[key].line()))
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.replicas)) {
 		r := e.replicas[id]

@@ -48,6 +48,8 @@ type retry struct {
 	failures int
 	at       time.Time
 	reason   string
+	stuck    bool // nothing can be done: the journal cannot be written
+	routing  bool // it is the gateway that refuses
 }
 
 // Pauses of a reconcile loop.
@@ -175,8 +177,11 @@ func (e *environment) desiredService(v *version, s *spec.Service, now time.Time)
 		Name: s.Name, Release: digest, Replicas: e.wanted(s), DependsOn: s.DependsOn,
 		Template: v.releases[s.Name].Template(e.name, e.plane.artifacts.folder(digest), e.plane.options.Program),
 		Restart:  slices.Clone(e.restarts[s.Name]),
-		Wait:     now.Before(e.retries[s.Name].at) || e.waitsForOthers(s),
 	}
+	retry := e.retries[s.Name]
+	early := now.Before(retry.at)
+	out.Wait = early || e.waitsForOthers(s)
+	out.Hold = early && (retry.stuck || retry.routing)
 	if g := e.generations[s.Name]; g.Release == digest {
 		out.Generation = g.Number
 	}
@@ -214,12 +219,15 @@ func (e *environment) take(d plan.Desired, report *rollout.Report) {
 }
 
 // next spaces out what failed once more. A replica that did not start says
-// itself when it may again; one whose start was refused left nothing that could.
+// itself when it may again; one whose start was refused, or was not even tried,
+// left nothing that could.
 func (r retry) next(f rollout.Failure, now time.Time) retry {
 	r.failures++
 	r.reason = f.Err.Error()
 	r.at = time.Time{}
-	if f.Step.Kind == plan.Route || greenlight.CodeOf(f.Err) != greenlight.CodeUnavailable {
+	r.stuck = errors.Is(f.Err, rollout.ErrJournal)
+	r.routing = f.Step.Kind == plan.Route
+	if r.stuck || r.routing || greenlight.CodeOf(f.Err) != greenlight.CodeUnavailable {
 		r.at = now.Add(min(firstRetry<<min(r.failures-1, 10), lastRetry))
 	}
 	return r
@@ -288,8 +296,15 @@ func (e *environment) stop(ctx context.Context) error {
 		d.Services = append(d.Services, plan.Service{Name: name, Release: digest, DependsOn: dependents[name]})
 	}
 	e.plane.mu.Unlock()
+	runner := e.runner()
+	route := func() {
+		if e.plane.front.serves() && !e.plane.options.Keeper.Answers(ctx) {
+			runner.Router = noGateway{} // it is killed in the end
+		}
+	}
+	route()
 	for wait := firstRetry; ; wait = min(2*wait, 10*time.Second) {
-		report, err := e.runner().Reconcile(ctx, d)
+		report, err := runner.Reconcile(ctx, d)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -304,6 +319,7 @@ func (e *environment) stop(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
+		route()
 	}
 }
 

@@ -21,6 +21,7 @@ type Keeper interface {
 	Status() keeper.Status
 	Ready() <-chan struct{}
 	Restarted() <-chan struct{}
+	Answers(ctx context.Context) bool
 	Stop(ctx context.Context) error
 }
 
@@ -134,6 +135,15 @@ func (f *front) Route(ctx context.Context, environment, service string, targets 
 	return nil
 }
 
+// noGateway routes nothing: for when all is stopped and the gateway hangs, or died.
+type noGateway struct{}
+
+// Routed is nothing.
+func (noGateway) Routed(context.Context, string) (map[string][]string, error) { return nil, nil }
+
+// Route does nothing.
+func (noGateway) Route(context.Context, string, string, []greenlight.Replica) error { return nil }
+
 // fallBehind notes that the gateway is to be told anew.
 func (f *front) fallBehind() {
 	f.mu.Lock()
@@ -231,16 +241,32 @@ func (p *Plane) gatewayLoop(ctx context.Context) {
 		p.front.fallBehind()
 		s := p.options.Keeper.Status()
 		p.mu.Lock()
-		if pid != 0 && s.PID != pid {
-			p.tell(greenlight.Event{Actor: "gateway", Kind: "gateway.restarted", Subject: fmt.Sprint(s.PID),
-				Message:  fmt.Sprintf("another gateway process serves: %d instead of %d", s.PID, pid),
-				Evidence: map[string]any{"was": pid, "pid": s.PID, "address": s.Address}})
+		if s.PID != pid && (pid != 0 || s.Instead != "") {
+			p.tell(gatewayEvent(pid, s))
 		}
 		pid = s.PID
 		for _, e := range p.environments {
+			maps.DeleteFunc(e.retries, func(_ string, r retry) bool { return r.routing })
 			e.poke()
 		}
 		p.change()
 		p.mu.Unlock()
 	}
+}
+
+// gatewayEvent tells that another gateway process serves, was being the one
+// before, 0 when this control plane has not known it.
+func gatewayEvent(was int, s keeper.Status) greenlight.Event {
+	e := greenlight.Event{Actor: "gateway", Kind: "gateway.restarted", Subject: fmt.Sprint(s.PID),
+		Message:  fmt.Sprintf("the gateway is process %d now", s.PID),
+		Evidence: map[string]any{"pid": s.PID, "address": s.Address}}
+	if was != 0 {
+		e.Message += fmt.Sprintf(" instead of %d", was)
+		e.Evidence["was"] = was
+	}
+	if s.Instead != "" {
+		e.Message += ": " + s.Instead
+		e.Evidence["reason"] = s.Instead
+	}
+	return e
 }

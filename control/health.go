@@ -52,7 +52,10 @@ func (e *environment) status(samples map[string]observe.Sample) Environment {
 		out.Note = clip(e.problem, maxMessage)
 		out.Health = worst(out.Health, Degraded)
 	case len(e.drifted) > 0:
-		out.Note = fmt.Sprintf("%d files differ from their release", len(e.drifted))
+		out.Note = "a file differs from its release"
+		if n := len(e.drifted); n > 1 {
+			out.Note = fmt.Sprintf("%d files differ from their release", n)
+		}
 		out.Health = worst(out.Health, Degraded)
 	case out.Note == "":
 		out.Note = "as described"
@@ -195,11 +198,14 @@ func (e *environment) judge(s *spec.Service, replicas []greenlight.Replica, read
 // trouble is what keeps a service from being as it should be, "" for nothing
 // but time.
 func (e *environment) trouble(s *spec.Service, t tally) string {
-	for _, r := range t.bad {
-		return clip(lineOf(r), maxMessage)
-	}
-	if r := e.retries[s.Name]; r.reason != "" {
-		return clip(r.reason, maxMessage)
+	retry := e.retries[s.Name]
+	switch {
+	case len(t.bad) > 0 && retry.stuck:
+		return clip(lineOf(t.bad[0])+"; it is not healed: "+retry.reason, maxMessage)
+	case len(t.bad) > 0:
+		return clip(lineOf(t.bad[0]), maxMessage)
+	case retry.reason != "":
+		return clip(retry.reason, maxMessage)
 	}
 	return ""
 }

@@ -42,6 +42,8 @@ type Options struct {
 	Keeper   Keeper
 	Sampler  Sampler
 	State    string // absolute path of the state folder
+	// PublicGateway allows descriptions whose addresses other machines reach.
+	PublicGateway bool
 	// Program is the command line of this program, before "serve".
 	Program []string
 	Backup  Backup
@@ -60,6 +62,7 @@ type Plane struct {
 	artifacts *artifacts
 	front     *front
 	applying  sync.Mutex // held while releases are made or collected
+	loading   sync.Mutex // held while results of load tests are kept
 
 	mu           sync.Mutex
 	changed      chan struct{}
@@ -68,6 +71,7 @@ type Plane struct {
 	loops        *loops // nil while Run does not run
 	end          chan error
 	ending       bool
+	goingDown    bool               // ending by Down
 	collectDue   bool               // files of releases may be in use no more
 	news         []greenlight.Event // to be recorded
 	more         chan struct{}

@@ -88,6 +88,8 @@ func (g *gate) Ready() <-chan struct{} {
 
 func (g *gate) Restarted() <-chan struct{} { return nil }
 
+func (g *gate) Answers(context.Context) bool { return true }
+
 func (g *gate) Stop(context.Context) error {
 	g.stopped = true
 	return nil
@@ -146,6 +148,22 @@ type world struct {
 	sampler *sampler
 	end     context.CancelFunc
 	ended   chan error
+	full    atomic.Bool  // the disk
+	steps   atomic.Int64 // that were to be begun on a full disk
+}
+
+// filling is a store whose disk may be full.
+type filling struct {
+	*sqlite.Store
+	world *world
+}
+
+func (f *filling) BeginSteps(ctx context.Context, steps ...store.Step) ([]store.Step, error) {
+	if f.world.full.Load() {
+		f.world.steps.Add(1)
+		return nil, greenlight.Errorf(greenlight.CodeUnavailable, "no space left")
+	}
+	return f.Store.BeginSteps(ctx, steps...)
 }
 
 func newWorld(t testing.TB, conduct func(greenlight.ReplicaSpec) mem.Conduct) *world {
@@ -163,7 +181,7 @@ func (w *world) begin() {
 	must(w.t, err)
 	w.store = s
 	w.Plane, err = control.New(ctx, control.Options{
-		Store: s, Backends: map[string]backend.Backend{"mem": w.backend}, Router: w.gate, Keeper: w.gate, Sampler: w.sampler,
+		Store: &filling{s, w}, Backends: map[string]backend.Backend{"mem": w.backend}, Router: w.gate, Keeper: w.gate, Sampler: w.sampler,
 		State: w.state, Program: []string{"/bin/greenlight"},
 		Backup:      func(context.Context, io.Writer) error { return nil },
 		CheckBackup: func(_ context.Context, path string) error { _, err := os.Stat(path); return err },
@@ -469,11 +487,12 @@ func TestDownStopsInOrderAndUpBringsAllBack(t *testing.T) {
 		w.apply("name: shop\nservices: {db: {run: ./db}, api: {run: ./api, depends_on: [db]}, web: {run: ./web, depends_on: [api]}}" + mem1)
 		time.Sleep(time.Second)
 		must(t, w.Down(t.Context(), "user:ada"))
-		if err := w.Down(t.Context(), "user:ada"); greenlight.CodeOf(err) != greenlight.CodeUnavailable {
-			t.Errorf("down twice: %v", err)
-		}
+		must(t, w.Down(t.Context(), "user:ada")) // once more changes nothing
 		if err := <-w.ended; err != nil {
 			t.Error(err)
+		}
+		if asked := w.events("down"); len(asked) != 1 {
+			t.Errorf("asked %v", asked)
 		}
 		var stopped []string
 		for _, e := range w.events("replica.stopped") {
@@ -584,6 +603,27 @@ func BenchmarkStatus(b *testing.B) {
 		}
 	}
 	must(b, w.close())
+}
+
+// On a full disk nothing can be written down, so nothing is done; that is said,
+// tried again at a slower and slower pace, and over once there is space.
+func TestAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.apply("name: shop\nservices: {api: {run: ./api}}" + mem1)
+		time.Sleep(time.Second)
+		w.full.Store(true)
+		w.backend.Kill("dev", w.want("api", control.Good, 1, "").Replicas[0].ID)
+		time.Sleep(time.Minute)
+		w.want("api", control.Down, 0, "it is not healed: the journal cannot be written: no space left")
+		if n := w.steps.Load(); n < 3 || n > 10 {
+			t.Errorf("tried %d times in a minute", n)
+		}
+		w.full.Store(false)
+		time.Sleep(time.Minute)
+		w.want("api", control.Good, 1, "")
+		must(t, w.close())
+	})
 }
 
 func TestASlowStartHoldsUpNobodyElse(t *testing.T) {

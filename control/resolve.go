@@ -60,6 +60,9 @@ func (p *Plane) resolve(environment string, d Description) (*version, error) {
 	if _, err := p.backendOf(system); err != nil {
 		return nil, err
 	}
+	if err := checkExposure(system, p.options.PublicGateway); err != nil {
+		return nil, err
+	}
 	v := &version{
 		resolved: resolved{System: *system, Source: d.Path, Releases: make(map[string]string)},
 		releases: make(map[string]*release.Release),

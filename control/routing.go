@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net"
 	"net/url"
@@ -48,8 +49,8 @@ const acmeName = "acme"
 // Config is the gateway's configuration, the same for the same routing. Its
 // revision is a digest of the rest.
 //
-// Retries, ejections and connections are left to the gateway's defaults; checks
-// too, as the backend checks replicas already.
+// Ejections and connections are left to the gateway's defaults; checks too, as
+// the backend checks replicas already.
 func (r *Routing) Config() *gateway.Config {
 	c := &gateway.Config{Version: gateway.ConfigVersion}
 	hosts := r.hosts()
@@ -105,6 +106,7 @@ func (r *Routing) ordered() []RoutedSystem {
 
 // server is what the gateway has once for all requests.
 func (r *Routing) server(c *gateway.Config, s RoutedSystem) {
+	c.Server.MaxHeaderBytes = int(s.Gateway.MaxHeader)
 	c.Clients = gateway.Clients{TrustedProxies: s.Gateway.TrustedProxies, Header: s.Gateway.ClientHeader}
 	// Off unless asked for: metrics count every request already, while a line
 	// for each takes throughput and disk.
@@ -115,13 +117,23 @@ func (r *Routing) server(c *gateway.Config, s RoutedSystem) {
 }
 
 // listeners adds the addresses of a description that no earlier one has. They
-// are named by their address, so that they stay open whatever else changes.
+// are named by their address, so that they stay open whatever else changes;
+// those that want a free port, of which there may be several, by a number too.
 func (r *Routing) listeners(c *gateway.Config, s RoutedSystem) {
 	for _, l := range s.Gateway.Listen {
-		if slices.ContainsFunc(c.Listeners, func(o gateway.Listener) bool { return o.Address == l.Address }) {
-			continue
+		same := 0
+		for _, o := range c.Listeners {
+			if o.Address == l.Address {
+				same++
+			}
 		}
 		out := gateway.Listener{Name: l.Address, Address: l.Address}
+		switch {
+		case same > 0 && !strings.HasSuffix(l.Address, ":0"):
+			continue
+		case same > 0:
+			out.Name = fmt.Sprintf("%s (%d)", l.Address, same+1)
+		}
 		if l.TLS() {
 			out.TLS = new(gateway.TLS)
 		}
@@ -136,6 +148,20 @@ func (r *Routing) listeners(c *gateway.Config, s RoutedSystem) {
 	}
 }
 
+// checkExposure refuses addresses that let other machines in where that was not
+// asked for: the gateway would, and leave all listeners as they are.
+func checkExposure(s *spec.System, public bool) error {
+	for i, l := range s.Gateway.Listen {
+		host, _, err := net.SplitHostPort(l.Address)
+		if ip := net.ParseIP(host); public || err == nil && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+			continue
+		}
+		return greenlight.Errorf(greenlight.CodeInvalid, "gateway.listen[%d]: %s lets other machines in: if that is wanted, use greenlight up --public "+
+			"(after greenlight down where it runs already); else listen on 127.0.0.1", i, l.Address)
+	}
+	return nil
+}
+
 func within(folder, path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -147,7 +173,8 @@ func (r *Routing) service(environment string, s *spec.Service) gateway.Service {
 	key := ServiceKey(environment, s.Name)
 	out := gateway.Service{
 		Name: key, Releases: releases(r.Targets[key]),
-		Hold: gateway.Hold{Timeout: gateway.Duration(s.Replicas.Hold)},
+		Hold:  gateway.Hold{Timeout: gateway.Duration(s.Replicas.Hold)},
+		Retry: gateway.Retry{Attempts: int(s.Retries) + 1}, // with the first
 	}
 	if s.Protocol != "" {
 		out.Protocol = gateway.Protocol(s.Protocol)
@@ -217,7 +244,7 @@ func routeOf(key string, s *spec.Service, r *spec.Route, host string) gateway.Ro
 	out := gateway.Route{
 		Name: routeName(s, r), Path: plainPath(r.Path), Methods: r.Methods, StripPrefix: r.Strip, Service: key,
 		MaxBodyBytes: int64(r.Limits.Body), Timeout: gateway.Duration(r.Timeout),
-		Limit: limitOf(r.Limits.Requests), ClientLimit: limitOf(r.Limits.PerClient),
+		Limit: limitOf(r.Limits.Requests, r.Limits.Burst), ClientLimit: limitOf(r.Limits.PerClient, r.Limits.PerClientBurst),
 	}
 	if host != "" {
 		out.Hosts = []string{host}
@@ -233,11 +260,11 @@ func plainPath(path string) string {
 	return path
 }
 
-func limitOf(rate spec.Rate) *gateway.Limit {
+func limitOf(rate spec.Rate, burst int) *gateway.Limit {
 	if rate == 0 {
 		return nil
 	}
-	return &gateway.Limit{Rate: float64(rate)}
+	return &gateway.Limit{Rate: float64(rate), Burst: burst}
 }
 
 // maxRouteName is what the gateway allows, in bytes.

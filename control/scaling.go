@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -133,10 +134,10 @@ func (p *Plane) Scale(ctx context.Context, environment, service string, to Scale
 	}
 	before := e.wanted(s)
 	override := (*scaled)(nil)
-	event := e.scaledEvent(actor, service, before, s.Replicas.Min, fmt.Sprintf("%s went back to the replicas of the description", actor), nil)
+	event := e.scaledEvent(actor, service, before, s.Replicas.Min, fmt.Sprintf("%s goes back to the replicas of the description", service), nil)
 	if to.Replicas != nil {
 		override = &scaled{Replicas: *to.Replicas, Manual: true, Reason: actor + " asked for it", At: time.Now(), Described: s.Replicas}
-		event = e.scaledEvent(actor, service, before, *to.Replicas, fmt.Sprintf("%s: %d → %d replicas", override.Reason, before, *to.Replicas), nil)
+		event = e.scaledEvent(actor, service, before, *to.Replicas, fmt.Sprintf("%d → %d replicas, as asked for", before, *to.Replicas), nil)
 	}
 	p.mu.Unlock()
 	if err := e.setScale(ctx, service, override, event); err != nil {
@@ -166,10 +167,7 @@ func (p *Plane) Restart(ctx context.Context, environment, service, replica, acto
 	alone := replica == "" || e.readyOf(service) < 2 || e.wanted(s) < 2
 	p.mu.Unlock()
 	event := greenlight.Event{Actor: actor, Kind: "restart.asked", Environment: environment, Service: service, Subject: replica,
-		Message: fmt.Sprintf("%s restarts, as %s asked for it", service, actor)}
-	if replica != "" {
-		event.Message = fmt.Sprintf("%s restarts, as %s asked for it", replica, actor)
-	}
+		Message: cmp.Or(replica, service) + " is to restart"}
 	if alone {
 		return e.renew(ctx, service, event)
 	}

@@ -29,6 +29,8 @@ type Service struct {
 	Restart []string
 	// Wait starts nothing: the last start was refused and is tried later.
 	Wait bool
+	// Hold plans nothing: whatever was tried failed, and is tried later.
+	Hold bool
 }
 
 // Desired is what an environment should be.
@@ -77,10 +79,38 @@ type Step struct {
 func (s Step) String() string {
 	switch s.Kind {
 	case Route:
-		return fmt.Sprintf("route %s to %d replicas: %s", s.Service, len(s.Targets), s.Reason)
+		return fmt.Sprintf("route %s to %s: %s", s.Service, countedTargets(len(s.Targets)), s.Reason)
 	default:
 		return fmt.Sprintf("%s %s: %s", s.Kind, s.Replica, s.Reason)
 	}
+}
+
+func countedTargets(n int) string {
+	if n == 0 {
+		return "no replica"
+	}
+	return fmt.Sprintf("%d %s", n, verb(n, "replica", "replicas"))
+}
+
+// Next is when, though nothing else happens, another plan would come of the same
+// states: a replica that waits may start then, or one that is unready is given
+// up. It is zero for never.
+func Next(d Desired, o Observed) time.Time {
+	services := make(map[string]*Service, len(d.Services))
+	for i := range d.Services {
+		services[d.Services[i].Name] = &d.Services[i]
+	}
+	var next time.Time
+	for _, r := range o.Replicas {
+		at := r.NotBefore
+		if s := services[r.Service]; s != nil && r.State == greenlight.ReplicaUnready {
+			at = s.unreadyUntil(r)
+		}
+		if at.After(o.Now) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
 }
 
 // Steps plans the way from observed to desired.

@@ -42,6 +42,11 @@ func TestSteps(t *testing.T) {
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	crashing := replica("iris", "bbbbbbbb", 2, greenlight.ReplicaCrashing)
 	crashing.NotBefore = now.Add(time.Second)
+	const patience = time.Minute
+	patient := service("iris", "aaaaaaaa", 1)
+	patient.Template.StartGrace = patience
+	unready := replica("iris", "aaaaaaaa", 1, greenlight.ReplicaUnready)
+	unready.Since, unready.Reason = now, "GET /: 503"
 	for name, c := range map[string]struct {
 		desired  plan.Desired
 		observed plan.Observed
@@ -53,7 +58,7 @@ func TestSteps(t *testing.T) {
 start iris-aaaaaaa-2: the service has no replica
 route iris to 2 replicas: its first replicas are ready
 start web-ccccccc-1: the service has no replica
-route web to 1 replicas: its first replicas are ready
+route web to 1 replica: its first replicas are ready
 `},
 		"new release: the old one stops last": {
 			desired: plan.Desired{Services: []plan.Service{service("iris", "bbbbbbbb", 1)}},
@@ -61,8 +66,8 @@ route web to 1 replicas: its first replicas are ready
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready)},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
 			},
-			want: `start iris-bbbbbbb-1: release bbbbbbb wants one more replica
-route iris to 1 replicas: 1 replicas leave, 1 come
+			want: `start iris-bbbbbbb-1: release bbbbbbb replaces aaaaaaa
+route iris to 1 replica: 1 replica joins, 1 leaves
 stop iris-aaaaaaa-1: release bbbbbbb replaces aaaaaaa
 `},
 		"heal": {
@@ -71,7 +76,7 @@ stop iris-aaaaaaa-1: release bbbbbbb replaces aaaaaaa
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), dead},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
-			want: `start iris-aaaaaaa-2: it ended: exit status 1
+			want: `start iris-aaaaaaa-2: it had failed: exit status 1
 route iris to 2 replicas: its replicas have new addresses
 `},
 		"no healing: the dead one only loses its requests": {
@@ -80,7 +85,7 @@ route iris to 2 replicas: its replicas have new addresses
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), dead},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
-			want: "route iris to 1 replicas: 1 replicas leave, 0 come\n"},
+			want: "route iris to 1 replica: 1 replica leaves\n"},
 		"a new release that crashes does not take the requests": {
 			desired: plan.Desired{Heal: true, Services: []plan.Service{service("iris", "bbbbbbbb", 2)}},
 			observed: plan.Observed{
@@ -95,15 +100,25 @@ route iris to 2 replicas: its replicas have new addresses
 				Now:      now,
 				Replicas: []greenlight.Replica{replica("iris", "bbbbbbbb", 1, ready), crashing},
 			},
-			want: "route iris to 1 replicas: its first replicas are ready\n"},
-		"hung": {
-			desired: plan.Desired{Heal: true, Services: []plan.Service{service("iris", "aaaaaaaa", 1)}},
+			want: "route iris to 1 replica: its first replicas are ready\n"},
+		"unready for as long as a start may take": {
+			desired:  plan.Desired{Heal: true, Services: []plan.Service{patient}},
+			observed: plan.Observed{Now: now.Add(patience), Replicas: []greenlight.Replica{unready}, Routed: map[string][]string{"iris": {unready.ID}}},
+			want: `restart iris-aaaaaaa-1: it was unready for 1m0s: GET /: 503
+route iris to 1 replica: its replicas have new addresses
+`},
+		"unready for less: it may come back": {
+			desired:  plan.Desired{Heal: true, Services: []plan.Service{patient}},
+			observed: plan.Observed{Now: now.Add(patience - 1), Replicas: []greenlight.Replica{unready}, Routed: map[string][]string{"iris": {unready.ID}}},
+			want:     ""},
+		"one more replica": {
+			desired: plan.Desired{Services: []plan.Service{service("iris", "aaaaaaaa", 2)}},
 			observed: plan.Observed{
-				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, greenlight.ReplicaUnready)},
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready)},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
 			},
-			want: `restart iris-aaaaaaa-1: it does not answer its check: no reason is known
-route iris to 1 replicas: its replicas have new addresses
+			want: `start iris-aaaaaaa-2: 2 replicas are wanted
+route iris to 2 replicas: 1 replica joins
 `},
 		"a restart of all: a new generation replaces the one before": {
 			desired: plan.Desired{Services: []plan.Service{{Name: "iris", Release: "aaaaaaaa", Replicas: 2, Generation: 1}}},
@@ -111,9 +126,9 @@ route iris to 1 replicas: its replicas have new addresses
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), replica("iris", "aaaaaaaa", 2, ready)},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
-			want: `start iris-aaaaaaa-g1-1: the service restarts or grows
-start iris-aaaaaaa-g1-2: the service restarts or grows
-route iris to 2 replicas: 2 replicas leave, 2 come
+			want: `start iris-aaaaaaa-g1-1: the service restarts
+start iris-aaaaaaa-g1-2: the service restarts
+route iris to 2 replicas: 2 replicas join, 2 leave
 stop iris-aaaaaaa-1: the service restarts
 stop iris-aaaaaaa-2: the service restarts
 `},
@@ -123,10 +138,17 @@ stop iris-aaaaaaa-2: the service restarts
 				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, ready), replica("iris", "aaaaaaaa", 2, ready)},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1", "iris-aaaaaaa-2"}},
 			},
-			want: `route iris to 1 replicas: iris-aaaaaaa-2 restarts
+			want: `route iris to 1 replica: iris-aaaaaaa-2 restarts
 restart iris-aaaaaaa-2: a restart was asked for
 route iris to 2 replicas: its replicas have new addresses
 `},
+		"what failed altogether is held": {
+			desired: plan.Desired{Heal: true, Services: []plan.Service{{Name: "iris", Release: "bbbbbbbb", Replicas: 2, Wait: true, Hold: true}}},
+			observed: plan.Observed{
+				Replicas: []greenlight.Replica{replica("iris", "aaaaaaaa", 1, failed)},
+				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-1"}},
+			},
+			want: ""},
 		"a start that was refused waits": {
 			desired: plan.Desired{Heal: true, Services: []plan.Service{{Name: "iris", Release: "bbbbbbbb", Replicas: 2, Wait: true}}},
 			observed: plan.Observed{
@@ -147,9 +169,9 @@ route iris to 2 replicas: its replicas have new addresses
 				Replicas: []greenlight.Replica{replica("old", "dddddddd", 1, ready), replica("iris", "aaaaaaaa", 2, ready), replica("iris", "aaaaaaaa", 1, ready)},
 				Routed:   map[string][]string{"iris": {"iris-aaaaaaa-2", "iris-aaaaaaa-1"}, "old": {"old-ddddddd-1"}},
 			},
-			want: `route iris to 1 replicas: 1 replicas leave, 0 come
-stop iris-aaaaaaa-2: 1 replicas are wanted
-route old to 0 replicas: the description no longer has the service
+			want: `route iris to 1 replica: 1 replica leaves
+stop iris-aaaaaaa-2: 1 replica is wanted
+route old to no replica: the description no longer has the service
 stop old-ddddddd-1: the description no longer has the service
 `},
 	} {
@@ -158,6 +180,28 @@ stop old-ddddddd-1: the description no longer has the service
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestNext(t *testing.T) {
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	patient := service("iris", "aaaaaaaa", 2)
+	patient.Template.StartGrace = time.Minute
+	d := plan.Desired{Services: []plan.Service{patient}}
+	unready, crashing := replica("iris", "aaaaaaaa", 1, greenlight.ReplicaUnready), replica("iris", "aaaaaaaa", 2, greenlight.ReplicaCrashing)
+	unready.Since, crashing.NotBefore = now, now.Add(2*time.Minute)
+	for name, c := range map[string]struct {
+		replicas []greenlight.Replica
+		at       time.Time
+		want     time.Time
+	}{
+		"all is well":                 {[]greenlight.Replica{replica("iris", "aaaaaaaa", 1, greenlight.ReplicaReady)}, now, time.Time{}},
+		"the earlier of two":          {[]greenlight.Replica{crashing, unready}, now, now.Add(time.Minute)},
+		"what is past counts no more": {[]greenlight.Replica{crashing, unready}, now.Add(time.Minute), now.Add(2 * time.Minute)},
+	} {
+		if got := plan.Next(d, plan.Observed{Now: c.at, Replicas: c.replicas}); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // stop what is left over. While a new release is not complete, because one of
 // its replicas failed and has to wait, the release before keeps the requests.
 func planService(s Service, heal bool, now time.Time, observed []greenlight.Replica, routed []string) []Step {
+	if s.Hold {
+		return nil
+	}
 	p := &servicePlan{Service: s, heal: heal, now: now, observed: observed, routed: routed}
 	p.start()
 	if p.waiting && p.servedByOthers() {
@@ -52,7 +55,7 @@ func (p *servicePlan) start() {
 		id := p.ReplicaID(n)
 		p.wanted[id] = true
 		r, exists := byID[id]
-		kind, reason := p.begin(r, exists, p.heal, len(p.observed) > 0)
+		kind, reason := p.begin(r, exists)
 		switch {
 		case p.heal && p.now.Before(r.NotBefore), kind != "" && p.Wait:
 			p.waiting = true
@@ -113,24 +116,44 @@ func stop(r greenlight.Replica, reason string) Step {
 
 // begin says how a wanted replica is brought up, and why; no kind when it
 // needs nothing.
-func (s *Service) begin(r greenlight.Replica, exists, heal, others bool) (Kind, string) {
+func (p *servicePlan) begin(r greenlight.Replica, exists bool) (Kind, string) {
 	switch {
-	case !exists && others && s.Generation > 0:
-		return StartReplica, "the service restarts or grows"
-	case !exists && others:
-		return StartReplica, fmt.Sprintf("release %.7s wants one more replica", s.Release)
 	case !exists:
-		return StartReplica, "the service has no replica"
-	case !heal:
+		return StartReplica, p.firstReason()
+	case !p.heal:
 		return "", ""
 	case r.State == greenlight.ReplicaFailed, r.State == greenlight.ReplicaCrashing:
-		return StartReplica, "it ended: " + orUnknown(r.Reason)
+		return StartReplica, "it had failed: " + orUnknown(r.Reason)
 	case r.State == greenlight.ReplicaStopping:
 		return RestartReplica, "it was asked to stop, but is wanted"
-	case r.State == greenlight.ReplicaUnready:
-		return RestartReplica, "it does not answer its check: " + orUnknown(r.Reason)
+	case r.State == greenlight.ReplicaUnready && !p.now.Before(p.unreadyUntil(r)):
+		return RestartReplica, fmt.Sprintf("it was unready for %s: %s", p.Template.StartGrace, orUnknown(r.Reason))
 	}
 	return "", ""
+}
+
+// firstReason is why a replica that nobody has seen is started.
+func (p *servicePlan) firstReason() string {
+	owned := slices.ContainsFunc(p.observed, p.Owns)
+	switch {
+	case len(p.observed) == 0:
+		return "the service has no replica"
+	case owned:
+		return wantedReason(p.Replicas)
+	case slices.ContainsFunc(p.observed, func(r greenlight.Replica) bool { return r.Release == p.Release }):
+		return "the service restarts"
+	}
+	return fmt.Sprintf("release %.7s replaces %.7s", p.Release, p.observed[0].Release)
+}
+
+func wantedReason(n int) string { return counted(n, "is wanted", "are wanted") }
+
+// unreadyUntil is when a replica that was ready and is not any more is replaced.
+// Until then it may come back, as it had that long to come up: what it waits for
+// may be what the others wait for too, and the gateway passes it by. One that
+// hangs is found by its live check, and sooner.
+func (s *Service) unreadyUntil(r greenlight.Replica) time.Time {
+	return r.Since.Add(s.Template.StartGrace)
 }
 
 func orUnknown(reason string) string {
@@ -155,7 +178,30 @@ func routeReason(before, after []string) string {
 	case missing(before, after)+missing(after, before) == 0:
 		return "its replicas have new addresses"
 	}
-	return fmt.Sprintf("%d replicas leave, %d come", missing(before, after), missing(after, before))
+	return movedReason(missing(before, after), missing(after, before))
+}
+
+// movedReason is how many replicas lose a service's requests and get them.
+func movedReason(leave, join int) string {
+	switch {
+	case leave == 0:
+		return counted(join, "joins", "join")
+	case join == 0:
+		return counted(leave, "leaves", "leave")
+	}
+	return fmt.Sprintf("%s, %d %s", counted(join, "joins", "join"), leave, verb(leave, "leaves", "leave"))
+}
+
+// counted is a sentence about so many replicas.
+func counted(n int, one, more string) string {
+	return fmt.Sprintf("%d %s %s", n, verb(n, "replica", "replicas"), verb(n, one, more))
+}
+
+func verb(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }
 
 // missing counts the names of a that b lacks.
@@ -180,7 +226,7 @@ func (s *Service) surplusReason(r greenlight.Replica) string {
 	case !s.Owns(r):
 		return "the service restarts"
 	}
-	return fmt.Sprintf("%d replicas are wanted", s.Replicas)
+	return wantedReason(s.Replicas)
 }
 
 // planRemoved stops the services that the description no longer has, those

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/backend"
 	"github.com/greenlight-dev/greenlight/plan"
 	"github.com/greenlight-dev/greenlight/store"
 )
@@ -152,7 +154,7 @@ func (e *execution) take(ctx context.Context, s plan.Step) bool {
 	}
 	end.ID = id
 	if err := e.runner.Journal.EndSteps(context.WithoutCancel(ctx), end); err != nil {
-		err = fmt.Errorf("writing to the journal: %w", err)
+		err = fmt.Errorf("%w: %w", ErrJournal, err)
 		failure = errors.Join(failure, err)
 	}
 	if failure != nil {
@@ -225,7 +227,7 @@ func (e *execution) begin(ctx context.Context, s plan.Step) (int64, error) {
 		Service: s.Service, Subject: s.Replica, Detail: detail,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("writing to the journal: %w", err)
+		return 0, fmt.Errorf("%w: %w", ErrJournal, err)
 	}
 	return begun[0].ID, nil
 }
@@ -254,11 +256,49 @@ func (e *execution) ending(s plan.Step, failure error, took time.Duration) store
 	if failure != nil {
 		end.Outcome, end.Reason = store.StepFailed, clip(failure.Error())
 		event.Kind = "step.failed"
-		event.Message = clip(fmt.Sprintf("%s: %v", s, failure))
+		event.Message = clip(failureText(s, failure))
+		event.Evidence["reason"] = s.Reason
+		addStartEvidence(event.Evidence, failure)
 	}
 	end.Events = []greenlight.Event{event}
 	return end
 }
+
+// failureText says what did not happen, and why.
+func failureText(s plan.Step, failure error) string {
+	var start *backend.StartError
+	switch {
+	case errors.As(failure, &start):
+		return fmt.Sprintf("%s did not start: %s", s.Replica, start.Summary())
+	case s.Kind == plan.StopReplica:
+		return fmt.Sprintf("%s did not stop: %v", s.Replica, failure)
+	case s.Kind == plan.Route:
+		return fmt.Sprintf("the requests of %s could not be routed anew: %v", s.Service, failure)
+	}
+	return fmt.Sprintf("%s did not start: %v", s.Replica, failure)
+}
+
+// addStartEvidence adds what a replica that did not start left behind.
+func addStartEvidence(evidence map[string]any, failure error) {
+	var start *backend.StartError
+	if !errors.As(failure, &start) {
+		return
+	}
+	evidence["ended"] = clip(start.Reason)
+	if start.Health != "" {
+		evidence["health"] = clip(start.Health)
+	}
+	if len(start.Logs) > 0 {
+		lines := make([]string, 0, maxLines)
+		for _, line := range start.Logs[max(0, len(start.Logs)-maxLines):] {
+			lines = append(lines, clip(line))
+		}
+		evidence["logs"] = lines
+	}
+}
+
+// maxLines of a replica's output are kept with an event.
+const maxLines = 20
 
 // clip bounds a text that comes from a replica's output.
 func clip(s string) string {
@@ -266,5 +306,5 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return s[:most] + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

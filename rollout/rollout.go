@@ -64,14 +64,18 @@ type Report struct {
 	// Left are the services that another round is busy with, and those that
 	// depend on them: what they need is seen once that has ended.
 	Left map[string]bool
-	// Next is when a replica that failed may start again; zero when none
-	// waits. Reconcile is to be called again by then.
+	// Next is when there may be something to do though nothing happens, see
+	// plan.Next: Reconcile is to be called again by then.
 	Next time.Time
 }
 
 // ErrDependency is the failure of a service's first step when a service that
 // it depends on could not be brought up. No event tells of it.
 var ErrDependency = errors.New("a service that it depends on is not there")
+
+// ErrJournal is in the failure of a step that was not taken, or not noted,
+// because the journal could not be written. No event can tell of it.
+var ErrJournal = errors.New("the journal cannot be written")
 
 // Failure is one step that failed.
 type Failure struct {
@@ -110,7 +114,7 @@ func (r *Runner) Plan(ctx context.Context, d plan.Desired) (*Round, error) {
 		return nil, err
 	}
 	steps, left := without(steps, d, busy)
-	round := &Round{Report: Report{Planned: len(steps), Next: nextStart(observed), Services: make(map[string]bool), Left: left}}
+	round := &Round{Report: Report{Planned: len(steps), Next: plan.Next(d, observed), Services: make(map[string]bool), Left: left}}
 	for _, s := range steps {
 		round.Services[s.Service] = true
 	}
@@ -141,17 +145,6 @@ func (r *Runner) observe(ctx context.Context, environment string) (plan.Observed
 		return plan.Observed{}, fmt.Errorf("asking the gateway of %s: %w", environment, err)
 	}
 	return plan.Observed{Replicas: replicas, Routed: routed, Now: time.Now()}, nil
-}
-
-// nextStart is the earliest time at which a waiting replica may start.
-func nextStart(o plan.Observed) time.Time {
-	var next time.Time
-	for _, r := range o.Replicas {
-		if r.NotBefore.After(o.Now) && (next.IsZero() || r.NotBefore.Before(next)) {
-			next = r.NotBefore
-		}
-	}
-	return next
 }
 
 // Recover closes the steps that a control plane left open when it was killed:

@@ -143,6 +143,24 @@ func TestEveryStepIsAnEventWithItsReason(t *testing.T) {
 	}
 }
 
+func TestAFailedStartSaysOnceWhatHappened(t *testing.T) {
+	w := newWorld(t, func(greenlight.ReplicaSpec) mem.Conduct {
+		return mem.Conduct{NeverReady: true, Output: []string{"hello", "boom"}, Health: "503", ExitAfter: time.Millisecond, ExitCode: 3}
+	})
+	w.reconcile(t, desired(service("iris", "aaaaaaa", 1)))
+	events, err := w.store.ListEvents(context.Background(), store.EventQuery{Kind: "step.failed"})
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%v, %v", events, err)
+	}
+	e := events[0]
+	if !strings.HasPrefix(e.Message, "iris-aaaaaaa-1 did not start: exit status 3") || strings.Count(e.Message, "iris-aaaaaaa-1") != 1 {
+		t.Errorf("message %q", e.Message)
+	}
+	if e.Evidence["reason"] != "the service has no replica" || e.Evidence["health"] != "503" || fmt.Sprint(e.Evidence["logs"]) != "[hello boom]" {
+		t.Errorf("evidence %v", e.Evidence)
+	}
+}
+
 func TestADeadReplicaComesBack(t *testing.T) {
 	w := newWorld(t, nil)
 	d := desired(service("iris", "aaaaaaa", 2))

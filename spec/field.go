@@ -155,6 +155,14 @@ var formats = map[string]format{
 		pattern: regexp.MustCompile(`^[^\s/@]*:[0-9]{1,5}$`),
 		want:    "HOST:PORT, as 127.0.0.1:8443 or :443",
 	},
+	"target": {
+		pattern: regexp.MustCompile(`^/[^\s#]*$`),
+		want:    "a path that begins with '/', with its query",
+	},
+	"threshold": {
+		pattern: regexp.MustCompile(`^((response|service)\.)?(p[0-9]{1,2}(\.[0-9]+)?|p999|p9999|min|max|mean) *[<>]=? *([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^errors *[<>]=? *[0-9]+(\.[0-9]+)?%?$|^rate *[<>]=? *[0-9]+(\.[0-9]+)?(/s)?$`),
+		want:    "a threshold, as p99<50ms, errors<0.1% or rate>=500/s",
+	},
 	"method": {
 		pattern: regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE)$`),
 		want:    "one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT and TRACE",

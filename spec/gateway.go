@@ -12,6 +12,7 @@ type Gateway struct {
 	Listen         []Listener `json:"listen,omitempty" aka:"listeners,ports,addresses" doc:"Addresses that it listens on, beside that of greenlight up --gateway."`
 	TrustedProxies []string   `json:"trusted_proxies,omitempty" format:"network" aka:"proxies,trust" doc:"Networks whose word about a request's client is believed, as 10.0.0.0/8."`
 	ClientHeader   string     `json:"client_header,omitempty" format:"header" aka:"real_ip_header" doc:"Header in which a trusted proxy names the client. Default: X-Forwarded-For."`
+	MaxHeader      Bytes      `json:"max_header,omitzero" min:"1Ki" max:"1Mi" aka:"header_size,max_header_bytes,headers" doc:"Largest header of a request, its first line included; a larger one is answered 431. Default: 64Ki."`
 	AccessLog      Percent    `json:"access_log,omitzero" min:"0%" max:"100%" aka:"log,logs" doc:"Share of the requests that are written to the access log, as 100%; with any share, answers from 500 up always are. Default: none."`
 }
 
@@ -95,6 +96,12 @@ type Mirror struct {
 }
 
 func (m *Mirror) defaults(*node) { m.Percent = 100 }
+
+func (m *Mirror) check(_ *decoder, n *node) {
+	if n.get("percent") == nil {
+		m.defaults(n)
+	}
+}
 
 // isNetwork tells networks in CIDR notation and single addresses.
 func isNetwork(s string) bool {

@@ -88,7 +88,7 @@ func reference(t *testing.T) string {
 			}
 		}
 	}
-	write("The file", []string{"name", "services", "gateway", "environments"}, root.mapSchema)
+	write("The file", []string{"name", "services", "gateway", "load", "environments"}, root.mapSchema)
 	if len(seen) < 10 {
 		t.Fatalf("only %d maps were found: the walk is broken", len(seen))
 	}

@@ -49,6 +49,7 @@ func (f *File) build(env string, o ResolveOptions, errs *collector) *System {
 	errs.environment = env
 	errs.built++
 	d := &decoder{errs: errs, lookup: o.Lookup, fsys: o.FS}
+	f.checkLoadFiles(d)
 	e := f.environments[env]
 	e.Owner = d.expand(f.root.get("environments").get(env).get("owner"), e.Owner)
 	system := &System{

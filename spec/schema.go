@@ -61,6 +61,8 @@ func (g *schemaWriter) of(t reflect.Type, f field, over bool) schema {
 		return anyOf(schema{"type": "string"}, schema{"type": "array", "minItems": 1, "items": scalars()})
 	case *Replicas:
 		return anyOf(schema{"type": "integer", "minimum": 0, "maximum": 1000}, g.ref(t, over))
+	case *Retries:
+		return anyOf(schema{"type": "integer", "minimum": 0, "maximum": mostRetries}, schema{"type": "string", "pattern": "^off$"}, schema{"const": false})
 	case *Check:
 		return anyOf(schema{"type": "string", "pattern": "^/|^off$"}, schema{"const": false}, g.ref(t, over))
 	case grammatical:

@@ -39,6 +39,7 @@ type File struct {
 	path         string
 	name         string
 	environments map[string]environment
+	loads        map[string]LoadTest
 	root         *node
 	source       *source
 }
@@ -48,6 +49,7 @@ type document struct {
 	Name         string                 `json:"name" opt:"required" format:"label" doc:"Name of the system."`
 	Gateway      Gateway                `json:"gateway" aka:"proxy,ingress,edge" doc:"What the gateway does for all services."`
 	Services     map[string]Service     `json:"services" opt:"required,some" keys:"label" aka:"apps,models" doc:"What runs, by name."`
+	Load         map[string]LoadTest    `json:"load" opt:"some" keys:"label" aka:"loads,load_tests,scenarios" doc:"Load tests, by name: greenlight load --scenario NAME."`
 	Environments map[string]environment `json:"environments" opt:"some" keys:"label" aka:"envs,stages" doc:"Where it runs, by name. Without it there is one: dev, on this machine."`
 }
 
@@ -112,11 +114,14 @@ func (f *File) readHead(errs *collector) bool {
 	var doc document
 	d.structure(f.root, &doc)
 	if !d.limitEntries(f.root.get("services"), maxServices, "services") ||
+		!d.limitEntries(f.root.get("load"), maxLoads, "load tests") ||
 		!d.limitEntries(f.root.get("environments"), maxEnvironments, "environments") {
 		return false
 	}
 	f.name = doc.Name
 	f.environments = doc.Environments
+	f.loads = doc.Load
+	f.checkLoads(d)
 	if f.root.get("environments") == nil {
 		var dev environment
 		dev.defaults(nil)

@@ -3,6 +3,7 @@ package spec
 import (
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -43,6 +44,7 @@ type Service struct {
 	Routes    []Route           `json:"routes" aka:"route,paths,ingress,ports" doc:"Which requests it gets. Default: all for the only service, else /NAME with the prefix removed. [] is none."`
 	DependsOn []string          `json:"depends_on,omitempty" aka:"depends,after,needs,requires" doc:"Services that must be ready before this one starts."`
 	Protocol  string            `json:"protocol,omitempty" enum:"http1,h2c" aka:"proto,grpc,http2" doc:"What its program speaks: http1, or h2c for HTTP/2 without TLS, which gRPC needs. Default: http1."`
+	Retries   Retries           `json:"retries" aka:"retry,attempts" doc:"How often a request is sent again, to another replica, when it was surely not sent or when repeating it is harmless (GET, PUT, DELETE and the like without a body): 0 to 9, or off."`
 	Sticky    Sticky            `json:"sticky,omitzero" aka:"affinity,session" doc:"What keeps a client on one release while several answer."`
 	Mirror    Mirror            `json:"mirror,omitzero" aka:"shadow,copy" doc:"A service that gets copies of the requests; its answers reach nobody."`
 	Volumes   map[string]Volume `json:"volumes,omitempty" keys:"label" aka:"volume,mounts,disks" doc:"Data that outlives releases, by name."`
@@ -64,6 +66,7 @@ func (s *Service) defaults(n *node) {
 	s.Replicas.defaults(nil)
 	s.Start.Grace = Duration(time.Minute)
 	s.Stop.Grace = Duration(30 * time.Second)
+	s.Retries = 2
 	s.Ready = Check{TCP: true, Interval: Duration(2 * time.Second), Timeout: Duration(2 * time.Second), Failures: 3, Successes: 1}
 	s.Live = Check{TCP: true, Interval: Duration(10 * time.Second), Timeout: Duration(5 * time.Second), Failures: 3, Successes: 1}
 	if n.get("model") != nil {
@@ -163,7 +166,7 @@ type Target struct {
 // Window is how long the load must ask for a change before it is made.
 type Window struct {
 	Up   Duration `json:"up,omitzero" min:"0s" max:"1h" doc:"Before replicas are added. Default: 10s."`
-	Down Duration `json:"down,omitzero" min:"0s" max:"24h" doc:"Before replicas are removed. Default: 5m."`
+	Down Duration `json:"down,omitzero" min:"0s" max:"24h" doc:"Before replicas are removed; before the last one is, where min is 0, at least 30s without a request. Default: 5m."`
 }
 
 func (w *Window) fill(n *node) {
@@ -267,7 +270,7 @@ type Route struct {
 	Path    string   `json:"path" format:"path" aka:"prefix,url" doc:"Path prefix, by whole segments: /api is /api and /api/x, not /apix."`
 	Methods []string `json:"methods,omitempty" format:"method" aka:"method,verbs" doc:"Request methods; none is all."`
 	Strip   bool     `json:"strip,omitzero" aka:"strip_prefix,rewrite" doc:"Whether the service sees the path without the prefix."`
-	Timeout Duration `json:"timeout,omitzero" min:"100ms" max:"24h" doc:"Longest time for a whole request and its answer. Default: none, so that streams live on."`
+	Timeout Duration `json:"timeout,omitzero" min:"100ms" max:"24h" doc:"Longest time for a whole request and its answer. Default: none, so that streams live on; an answer must begin within 1m, or within this where it is longer."`
 	Limits  Limits   `json:"limits" aka:"limit,rate_limit" doc:"What the gateway lets through."`
 }
 
@@ -303,9 +306,39 @@ func (r Route) String() string {
 
 // Limits are what the gateway lets through; 0 is no limit.
 type Limits struct {
-	Requests  Rate  `json:"requests,omitzero" aka:"rate,rps" doc:"Requests of all clients together, as 100/s."`
-	PerClient Rate  `json:"per_client,omitzero" aka:"client" doc:"Requests of one client, as 20/s."`
-	Body      Bytes `json:"body" min:"1" max:"1Ti" aka:"max_body,size" doc:"Largest request body, as 32Mi."`
+	Requests       Rate  `json:"requests,omitzero" aka:"rate,rps" doc:"Requests of all clients together, as 100/s."`
+	Burst          int   `json:"burst,omitzero" min:"1" max:"1000000" aka:"requests_burst" doc:"With requests: how many may come at once before that counts. Default: those of one second."`
+	PerClient      Rate  `json:"per_client,omitzero" aka:"client" doc:"Requests of one client, as 20/s."`
+	PerClientBurst int   `json:"per_client_burst,omitzero" min:"1" max:"1000000" aka:"client_burst" doc:"With per_client: how many of one client may come at once before that counts. Default: those of one second."`
+	Body           Bytes `json:"body" min:"1" max:"1Ti" aka:"max_body,size" doc:"Largest request body, as 32Mi."`
+}
+
+func (l *Limits) check(d *decoder, n *node) {
+	for _, pair := range [][2]string{{"burst", "requests"}, {"per_client_burst", "per_client"}} {
+		if burst := n.get(pair[0]); burst != nil && n.get(pair[1]) == nil {
+			d.errs.addKey(burst, "says nothing without %s, as %s: 100/s", pair[1], pair[1])
+		}
+	}
+}
+
+// Retries is how often a request is sent again; 0 is never.
+type Retries int
+
+// mostRetries is what the gateway allows.
+const mostRetries = 9
+
+// take reads a number, or off.
+func (r *Retries) take(d *decoder, n *node) bool {
+	var count int
+	switch {
+	case n.kind == kindBool && n.text == "false", n.kind == kindText && n.text == "off":
+		*r = 0
+	case n.kind != kindNumber:
+		d.wrongType(n, "a whole number or off")
+	case d.integer(n, field{min: "0", max: strconv.Itoa(mostRetries)}, &count):
+		*r = Retries(count)
+	}
+	return true
 }
 
 // Volume is a folder that outlives releases.

@@ -209,6 +209,25 @@ func (p *Plane) Try(_ context.Context, environment, name string, r control.TryRe
 	return control.TryResponse{Status: 200, Headers: map[string]string{"Content-Type": "text/plain"}, Body: "ok", Seconds: 0.25}, err
 }
 
+// KeptLoad is the load test that is kept.
+var KeptLoad = control.LoadRun{ID: "20260102-030405000-4b7d9a", Environment: "dev", Service: "iris", StartedAt: At, By: "user:ada", Model: "open",
+	Planned: 200, Rate: 199.5, Requests: 2000, Elapsed: 10, P50: 0.001, P99: 0.005, P999: 0.02, Thresholds: 1, Failed: []string{}}
+
+// KeepLoad keeps nothing.
+func (p *Plane) KeepLoad(_ context.Context, environment, name string, result json.RawMessage, actor string) (control.LoadRun, error) {
+	return KeptLoad, p.called("KeepLoad %s %s %s by %s", environment, name, result, actor)
+}
+
+// Loads has one test.
+func (p *Plane) Loads(_ context.Context, environment, name string, limit int) ([]control.LoadRun, error) {
+	return []control.LoadRun{KeptLoad}, p.called("Loads %s %s %d", environment, name, limit)
+}
+
+// Load has an empty result.
+func (p *Plane) Load(_ context.Context, environment, name, id string) (control.LoadDetail, error) {
+	return control.LoadDetail{LoadRun: KeptLoad, Result: json.RawMessage(`{"format":"greenlight-load/1"}`)}, p.called("Load %s %s %s", environment, name, id)
+}
+
 // Backup writes File.
 func (p *Plane) Backup(_ context.Context, w io.Writer) error {
 	if err := p.called("Backup"); err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ var operations = map[string]func(context.Context, *client.Client) (string, error
 		s, err := c.Status(ctx)
 		return fmt.Sprint(s.Control.PID, len(s.Environments)), err
 	},
-	"Apply dev {/shop/greenlight.yaml name: shop map[A:1]} by local": func(ctx context.Context, c *client.Client) (string, error) {
+	"Apply dev {/shop/greenlight.yaml name: shop map[A:1]} by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
 		a, err := c.Apply(ctx, "dev", description)
 		return fmt.Sprint(a.Revision, a.Changed), err
 	},
@@ -95,19 +96,19 @@ var operations = map[string]func(context.Context, *client.Client) (string, error
 		s, err := c.Series(ctx, "dev", "iris", 90*time.Second, 10)
 		return fmt.Sprint(len(s.Samples)), err
 	},
-	"Scale dev iris to 3 by local": func(ctx context.Context, c *client.Client) (string, error) {
+	"Scale dev iris to 3 by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
 		three := 3
 		s, err := c.Scale(ctx, "dev", "iris", control.ScaleTo{Replicas: &three})
 		return s.Name, err
 	},
-	"Scale dev iris to as described by local": func(ctx context.Context, c *client.Client) (string, error) {
+	"Scale dev iris to as described by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
 		s, err := c.Scale(ctx, "dev", "iris", control.ScaleTo{})
 		return s.Name, err
 	},
-	`Restart dev iris "" by local`: func(ctx context.Context, c *client.Client) (string, error) {
+	`Restart dev iris "" by ACTOR`: func(ctx context.Context, c *client.Client) (string, error) {
 		return "", c.Restart(ctx, "dev", "iris", "")
 	},
-	`Restart dev iris "r&1" by local`: func(ctx context.Context, c *client.Client) (string, error) {
+	`Restart dev iris "r&1" by ACTOR`: func(ctx context.Context, c *client.Client) (string, error) {
 		return "", c.Restart(ctx, "dev", "iris", "r&1")
 	},
 	"Try dev iris POST /predict?a=b 3": func(ctx context.Context, c *client.Client) (string, error) {
@@ -119,10 +120,10 @@ var operations = map[string]func(context.Context, *client.Client) (string, error
 		err := c.Backup(ctx, &b)
 		return b.String(), err
 	},
-	"Restore by local": func(ctx context.Context, c *client.Client) (string, error) {
+	"Restore by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
 		return "", c.Restore(ctx, strings.NewReader("SQLite"))
 	},
-	"Down by local": func(ctx context.Context, c *client.Client) (string, error) { return "", c.Down(ctx) },
+	"Down by ACTOR": func(ctx context.Context, c *client.Client) (string, error) { return "", c.Down(ctx) },
 	"Logs dev iris {Replica:r1 Tail:5 Follow:false}": func(ctx context.Context, c *client.Client) (string, error) {
 		var text []string
 		err := c.Logs(ctx, "dev", "iris", control.LogQuery{Replica: "r1", Tail: 5}, func(l control.LogLine) error {
@@ -137,19 +138,23 @@ var description = control.Description{Path: "/shop/greenlight.yaml", Text: "name
 
 var answers = map[string]string{
 	"Status": "42 1",
-	"Apply dev {/shop/greenlight.yaml name: shop map[A:1]} by local": "7 true",
+	"Apply dev {/shop/greenlight.yaml name: shop map[A:1]} by ACTOR": "7 true",
 	"Preview dev {/shop/greenlight.yaml name: shop map[A:1]}":        "[start iris-4b7d9aa-2: 2 are wanted] [services.iris.replicas: 1 → 2]",
 	"Plan a/b c":                                     "a/b c",
 	"Service dev ü?#%":                               `ü?#%{"model":"model.onnx"}`,
 	"Series dev iris 2m0s 10":                        "1",
-	"Scale dev iris to 3 by local":                   "iris",
-	"Scale dev iris to as described by local":        "iris",
+	"Scale dev iris to 3 by ACTOR":                   "iris",
+	"Scale dev iris to as described by ACTOR":        "iris",
 	"Try dev iris POST /predict?a=b 3":               "200ok",
 	"Backup":                                         "SQLite format 3",
 	"Logs dev iris {Replica:r1 Tail:5 Follow:false}": "a|b",
 }
 
 func TestOperations(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := start(t)
 	f.plane.File = "SQLite format 3"
 	f.plane.Lines = []control.LogLine{{Replica: "r1", Text: "a"}, {Replica: "r1", Text: "b"}}
@@ -158,8 +163,9 @@ func TestOperations(t *testing.T) {
 		for call, do := range operations {
 			before := len(f.plane.Calls())
 			got, err := do(t.Context(), c)
-			if calls := f.plane.Calls()[before:]; err != nil || len(calls) != 1 || calls[0] != call {
-				t.Errorf("%s: the plane was asked %q, %v", call, calls, err)
+			wanted := strings.ReplaceAll(call, "ACTOR", "user:"+me.Username)
+			if calls := f.plane.Calls()[before:]; err != nil || len(calls) != 1 || calls[0] != wanted {
+				t.Errorf("%s: the plane was asked %q, %v", wanted, calls, err)
 			}
 			if want := answers[call]; got != want {
 				t.Errorf("%s: %q, want %q", call, got, want)

@@ -12,6 +12,7 @@ import (
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/api"
 	"github.com/greenlight-dev/greenlight/control"
+	"github.com/greenlight-dev/greenlight/load"
 	"github.com/greenlight-dev/greenlight/observe"
 	"github.com/greenlight-dev/greenlight/store"
 )
@@ -74,6 +75,24 @@ func (c *Client) Restart(ctx context.Context, environment, service, replica stri
 // Try sends one request to a service through the gateway.
 func (c *Client) Try(ctx context.Context, environment, service string, r control.TryRequest) (control.TryResponse, error) {
 	return fetch[control.TryResponse](ctx, c, ofService(http.MethodPost, environment, service, "try").with(r))
+}
+
+// KeepLoad hands the result of a load test in.
+func (c *Client) KeepLoad(ctx context.Context, environment, service string, r *load.Result) (control.LoadRun, error) {
+	return fetch[control.LoadRun](ctx, c, ofService(http.MethodPost, environment, service, "loads").with(r))
+}
+
+// Loads lists the load tests of a service that are kept, newest first, at most
+// limit; 0 is all.
+func (c *Client) Loads(ctx context.Context, environment, service string, limit int) ([]control.LoadRun, error) {
+	r := ofService(http.MethodGet, environment, service, "loads")
+	r.query = values("limit", number(int64(limit)))
+	return fetch[[]control.LoadRun](ctx, c, r)
+}
+
+// Load is one load test with its whole result.
+func (c *Client) Load(ctx context.Context, environment, service, id string) (control.LoadDetail, error) {
+	return fetch[control.LoadDetail](ctx, c, ofService(http.MethodGet, environment, service, "loads", id))
 }
 
 // Events lists events.

@@ -53,6 +53,7 @@ func (b *Backend) terminate(ctx context.Context, rec record) error {
 	grace, cancel := context.WithTimeoutCause(ctx, rec.Spec.StopGrace, errGrace)
 	defer cancel()
 	rec.Leader.signalGroup(syscall.SIGTERM)
+	rec.Leader.signalGroup(syscall.SIGCONT) // one that was halted hears nothing before
 	if rec.Leader.awaitExit(grace) == nil {
 		b.awaitMembers(grace, rec)
 	}

@@ -1,7 +1,8 @@
-// A service's traffic over time, drawn by uPlot (a global of its own script).
+// A service's traffic over time.
 
 import { call } from "./api.js";
-import { rate, share, seconds, whole, none, clock } from "./figure.js";
+import { rate, share, seconds, whole, clock } from "./figure.js";
+import { plot } from "./plot.js";
 
 const points = 300;
 const shortest = 120; // seconds that a young system's charts span at least
@@ -64,94 +65,25 @@ export function startCharts(body, path) {
 
 /** What a vertical axis shows at least, so that little does not look like much. */
 const least = { rate: 1, latency: 0.001, errors: 0.01, in_flight: 2 };
+const marks = { in_flight: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] };
+
+const minutesOfDay = {
+  values: (u, at) => at.map((s) => new Date(s * 1000).toTimeString().slice(0, 5)),
+  incrs: [60, 180, 300, 600, 900, 1200],
+  space: 60,
+};
 
 const seconds1 = (sample) => Date.parse(sample.at) / 1000;
 
-/** The colour that a class or a token has in the theme of now. */
-function paint(token) {
-  const probe = paint.probe || (paint.probe = document.body.appendChild(document.createElement("i")));
-  probe.hidden = true;
-  probe.className = token.startsWith("--") ? "" : token;
-  probe.style.color = token.startsWith("--") ? `var(${token})` : "";
-  return getComputedStyle(probe).color;
-}
-
 function chart(/** @type {HTMLElement} */ figure) {
-  const kind = lines[figure.dataset.chart];
-  const plot = figure.querySelector(".plot");
-  const key = figure.querySelector(".key");
-  const time = document.createElement("i");
-  key.append(time);
-  const labels = kind.map((line) => {
-    const label = document.createElement("b");
-    label.className = line.color;
-    key.append(label);
-    return label;
-  });
-  let u; // say is called before there is a chart
-  u = new uPlot(options(figure.dataset.chart, plot, say), [[], ...kind.map(() => [])], plot);
-  new ResizeObserver(() => u.setSize({ width: plot.clientWidth, height: plot.clientHeight })).observe(plot);
-
-  function say() {
-    const under = u?.cursor.idx;
-    const at = under ?? u?.data[0].length - 1;
-    time.textContent = under == null ? "" : clock(new Date(u.data[0][under] * 1000));
-    kind.forEach((line, i) => {
-      const value = u?.data[i + 1][at];
-      labels[i].textContent = `${line.name} ${value == null ? none : line.say(value)}`;
-    });
-  }
-
+  const name = figure.dataset.chart;
+  const when = (s) => clock(new Date(s * 1000));
+  const p = plot(figure, { lines: lines[name], least: least[name], marks: marks[name], x: minutesOfDay, time: true, when, sync: "traffic" });
   return {
     draw(samples, begin, end) {
-      u.range = [begin, end];
-      u.setData([samples.map(seconds1), ...kind.map((line) => samples.map(line.of))]);
-      const quiet = !samples.some((s) => s.rate > 0);
-      plot.classList.toggle("quiet", quiet);
-      plot.dataset.quiet = quiet ? "No requests in this time" : "";
-      say();
+      const quiet = samples.some((s) => s.rate > 0) ? "" : "No requests in this time";
+      p.draw(samples.map(seconds1), lines[name].map((line) => samples.map(line.of)), begin, end, quiet);
     },
-    repaint: () => u.redraw(false),
-  };
-}
-
-/** Points without a neighbour: no line would show them. */
-function lonely(u, series) {
-  const values = u.data[series];
-  return values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
-}
-
-function options(name, plot, say) {
-  const kind = lines[name];
-  const axis = {
-    stroke: () => paint("--faint"),
-    font: `11px ${getComputedStyle(plot).fontFamily}`,
-    ticks: { show: false },
-  };
-  return {
-    width: plot.clientWidth,
-    height: plot.clientHeight,
-    legend: { show: false },
-    padding: [10, 4, 0, 0],
-    cursor: { y: false, drag: { x: false, y: false }, sync: { key: "traffic" }, points: { size: 6 } },
-    hooks: { setCursor: [say] },
-    scales: {
-      x: { time: true, range: (u, min, max) => u.range ?? [min, max] },
-      y: { range: (u, min, max) => [0, Math.max(least[name], max * 1.12)] },
-    },
-    axes: [
-      { ...axis, grid: { show: false }, size: 24, values: (u, at) => at.map((s) => new Date(s * 1000).toTimeString().slice(0, 5)), incrs: [60, 180, 300, 600, 900, 1200], space: 60 },
-      { ...axis, grid: { stroke: () => paint("--line"), width: 1 }, size: 58, space: 34, ...(name === "in_flight" && { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] }), values: (u, at) => at.map((v) => (v === 0 ? "0" : kind[0].say(v))) },
-    ],
-    series: [
-      {},
-      ...kind.map((line) => ({
-        stroke: () => paint(line.color),
-        width: 1.4,
-        points: { show: true, size: 4, filter: lonely, fill: () => paint(line.color), width: 0 },
-        spanGaps: false,
-        ...(line.fill && { fill: () => paint(line.color).replace(/^rgb\((.*)\)$/, "rgba($1, 0.06)") }),
-      })),
-    ],
+    repaint: p.repaint,
   };
 }

@@ -1,6 +1,6 @@
 // The keyboard: jump, walk through rows, switch the theme.
 
-const pages = { o: "/", e: "/events", p: "/plan" };
+const pages = { o: "/", e: "/events", p: "/plan", l: "/load" };
 
 export function startKeys() {
   let after = "";

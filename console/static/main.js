@@ -7,11 +7,12 @@ import { askForToken } from "./signin.js";
 import { overview } from "./overview.js";
 import { service } from "./service.js";
 import { events } from "./events.js";
+import { loadrun, loadcompare } from "./load.js";
 import { startActions } from "./actions.js";
 import { startKeys } from "./keys.js";
 import { startCopying } from "./copy.js";
 
-const pages = { overview, service, events };
+const pages = { overview, service, events, loadrun, loadcompare };
 
 function start() {
   const body = document.body;

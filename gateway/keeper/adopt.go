@@ -24,6 +24,24 @@ const (
 	leavePatience = 3 * time.Second
 )
 
+// Check tells why no gateway could listen where it is to, before anything is
+// done: nil when one of ours does already, or nobody.
+func (k *Keeper) Check() error {
+	if k.anyPort() {
+		return nil
+	}
+	_, port, _ := net.SplitHostPort(k.options.Listen)
+	if k.named() != nil {
+		if _, has, _ := net.SplitHostPort(k.addressOnFile()); has == port {
+			return nil
+		}
+	}
+	if inUse(k.options.Listen) == nil {
+		return nil
+	}
+	return k.explain(k.options.Listen, "", "")
+}
+
 // begin finds or starts the gateway.
 func (k *Keeper) begin(ctx context.Context) error {
 	k.acting.Lock()
@@ -38,6 +56,7 @@ func (k *Keeper) begin(ctx context.Context) error {
 	}
 	if why := k.unfit(p, s); why != "" {
 		k.options.Log.Info("the gateway is started anew: "+why, "pid", p.pid)
+		k.replaced(why)
 		k.retire(ctx, p)
 		return k.start(ctx)
 	}
@@ -133,6 +152,7 @@ func (k *Keeper) renew(ctx context.Context, p *process, s *gateway.Status) error
 		}
 		return nil
 	}
+	k.replaced(fmt.Sprintf("it was of version %s", s.Version))
 	k.retire(ctx, p)
 	return k.start(ctx)
 }
@@ -140,16 +160,36 @@ func (k *Keeper) renew(ctx context.Context, p *process, s *gateway.Status) error
 // endSilent ends the gateway that the process file names when it lives but does
 // not answer: it would keep the address.
 func (k *Keeper) endSilent(ctx context.Context) {
-	r, err := gateway.ReadProcess(k.file(processName))
-	if err != nil {
-		return
-	}
-	p, err := openProcess(r.PID)
-	if err != nil || !k.ours(p) {
+	p := k.named()
+	if p == nil {
 		return
 	}
 	k.options.Log.Warn("the gateway does not answer and is started anew", "pid", p.pid)
+	k.replaced("it did not answer")
 	k.retire(ctx, p)
+}
+
+// named is the gateway that the process file names, nil when it is gone. One
+// that only finishes its requests is named no more.
+func (k *Keeper) named() *process {
+	r, err := gateway.ReadProcess(k.file(processName))
+	if err != nil {
+		return nil
+	}
+	p, err := openProcess(r.PID)
+	if err != nil || !k.ours(p) {
+		return nil
+	}
+	return p
+}
+
+// silent is the gateway that the process file names when it does not answer.
+func (k *Keeper) silent(ctx context.Context) *process {
+	p := k.named()
+	if p == nil || k.Answers(ctx) {
+		return nil
+	}
+	return p
 }
 
 // retire makes a gateway leave its addresses and finish what is under way, and
@@ -198,6 +238,10 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	late, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
 	list := k.census()
+	if p := k.silent(ctx); p != nil {
+		k.options.Log.Warn("the gateway does not answer and is killed", "pid", p.pid)
+		p.signal(syscall.SIGKILL)
+	}
 	for _, p := range list {
 		p.signal(syscall.SIGTERM)
 	}

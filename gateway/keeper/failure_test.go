@@ -37,6 +37,24 @@ func TestHungGateway(t *testing.T) {
 	}
 }
 
+func TestGatewayThatHangsIsReplaced(t *testing.T) {
+	k := run(t, "").serving()
+	before := k.Status()
+	halt(t, before.PID)
+	began := time.Now()
+	eventually(t, "another gateway serves", func() bool { s := k.Status(); return s.PID != 0 && s.PID != before.PID })
+	if took := time.Since(began); took < 3*time.Second {
+		t.Errorf("it was given up after %s", took)
+	}
+	after := k.Status()
+	if after.Address != before.Address || after.Instead != "it did not answer for 5s and was killed" || after.Note != "" {
+		t.Errorf("%+v", after)
+	}
+	if alive(before.PID) || zombie(before.PID) {
+		t.Error("the one that hung is still there")
+	}
+}
+
 // halt makes every thread of a process stand still.
 func halt(t *testing.T, pid int) {
 	t.Helper()

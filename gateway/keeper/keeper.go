@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -46,7 +47,10 @@ type Status struct {
 	Address   string // host:port in use
 	StartedAt time.Time
 	Version   string
-	Note      string // what is wrong, in one line; "" for nothing
+	// Instead says why this process took the place of another, "" when it took
+	// nobody's, or when that is not known.
+	Instead string
+	Note    string // what is wrong, in one line; "" for nothing
 }
 
 // Keeper keeps one gateway process running. Its methods may be called by many
@@ -68,6 +72,8 @@ type Keeper struct {
 	since    time.Time          // when process was taken on
 	look     context.CancelFunc // ends the watch of process
 	failures int                // in a row
+	instead  string             // of the process that is taken on next; see Status
+	hung     *process           // that was killed because it did not answer
 	stopped  bool
 	quit     context.CancelFunc // ends Run; nil while it does not run
 }
@@ -181,9 +187,15 @@ func (k *Keeper) current(ctx context.Context) (*process, context.Context) {
 	return k.process, look
 }
 
-// watch returns when the process is gone, replaced or ctx has ended.
+// watch returns when the process is gone, replaced or ctx has ended. One that
+// hangs is killed, and gone.
 func (k *Keeper) watch(ctx context.Context, p *process, look context.Context) {
+	var listening sync.WaitGroup
+	asking, stop := context.WithCancel(look)
+	listening.Go(func() { k.listen(asking, p) })
 	gone := p.awaitEnd(look) == nil
+	stop()
+	listening.Wait()
 	k.mu.Lock()
 	k.look() // frees its context
 	replaced := k.process != p
@@ -211,19 +223,22 @@ func (k *Keeper) bury(ctx context.Context, p *process) {
 func (k *Keeper) lose(p *process) {
 	k.acting.Lock() // an upgrade under way may have replaced it
 	defer k.acting.Unlock()
-	how := p.reap()
+	how := "it died: " + p.reap()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.process != p {
 		return
 	}
+	if k.hung == p {
+		how = fmt.Sprintf("it did not answer for %s and was killed", hungAfter)
+	}
 	if time.Since(k.since) >= steady {
 		k.failures = 0
 	}
 	k.failures++
-	k.process = nil
-	k.status.PID, k.status.Note = 0, "it died: "+how
-	k.options.Log.Warn("the gateway died", "pid", p.pid, "how", how)
+	k.process, k.hung, k.instead = nil, nil, how
+	k.status.PID, k.status.Note = 0, how
+	k.options.Log.Warn("the gateway is gone", "pid", p.pid, "how", how)
 }
 
 // A gateway that dies is started again at once; one that dies within steady of
@@ -261,7 +276,11 @@ func (k *Keeper) take(p *process, s *gateway.Status) {
 	defer k.mu.Unlock()
 	changed := k.process == nil || k.process.pid != p.pid
 	k.process, k.since = p, time.Now()
-	k.status = Status{PID: p.pid, Address: k.address(s), StartedAt: s.StartedAt, Version: s.Version}
+	instead := k.status.Instead // of the same process, when it is taken once more
+	if changed {
+		instead, k.instead = k.instead, ""
+	}
+	k.status = Status{PID: p.pid, Address: k.address(s), StartedAt: s.StartedAt, Version: s.Version, Instead: instead}
 	if k.look != nil {
 		k.look()
 	}
@@ -277,6 +296,13 @@ func (k *Keeper) take(p *process, s *gateway.Status) {
 	default:
 		close(k.ready)
 	}
+}
+
+// replaced notes why the process that is taken on next is another one.
+func (k *Keeper) replaced(why string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.instead = why
 }
 
 // address is where the gateway listens for requests.
@@ -321,6 +347,7 @@ func (k *Keeper) handOver(ctx context.Context) error {
 	if err == nil {
 		var s *gateway.Status
 		if s, err = k.awaitServing(ctx, p); err == nil {
+			k.replaced("it was upgraded")
 			k.take(p, s)
 			k.options.Log.Info("the gateway was upgraded", "pid", pid, "version", s.Version)
 			return nil

@@ -220,15 +220,23 @@ func (k *Keeper) listenAddress() string {
 	}
 	last := k.Status().Address
 	if last == "" { // of a gateway that was killed while nobody kept it
-		if r, err := gateway.ReadProcess(k.file(processName)); err == nil {
-			last = k.address(&gateway.Status{Listeners: r.Listeners})
-		}
+		last = k.addressOnFile()
 	}
 	_, port, err := net.SplitHostPort(last)
 	if err != nil {
 		return k.options.Listen
 	}
 	return net.JoinHostPort(k.host(), port)
+}
+
+// addressOnFile is where the gateway that the process file names listens, or
+// did; "" without one.
+func (k *Keeper) addressOnFile() string {
+	r, err := gateway.ReadProcess(k.file(processName))
+	if err != nil {
+		return ""
+	}
+	return k.address(&gateway.Status{Listeners: r.Listeners})
 }
 
 func (k *Keeper) host() string {

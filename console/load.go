@@ -1,0 +1,275 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/control"
+	"github.com/greenlight-dev/greenlight/load"
+)
+
+// loadPage lists load tests by service.
+type loadPage struct {
+	Groups  []loadGroup
+	Several bool   // whether there are several environments
+	Example string // the name of a service that can be loaded; "" when there is none
+	Whole   bool   // whether every test of the one service is listed
+}
+
+// loadGroup is the load tests of one service, newest first.
+type loadGroup struct {
+	Environment, Service string
+	Runs                 []loadRow
+	More                 bool // whether there are older ones
+}
+
+// Path is where the service has its own page.
+func (g loadGroup) Path() string { return servicePath(g.Environment, g.Service) }
+
+// All is where all of its tests are listed.
+func (g loadGroup) All() string {
+	return "/load?" + url.Values{"environment": {g.Environment}, "service": {g.Service}}.Encode()
+}
+
+// Compare is where two of its tests are compared.
+func (g loadGroup) Compare() string { return loadPath(g.Environment, g.Service, "compare") }
+
+func loadPath(environment, service, rest string) string {
+	return "/load/" + url.PathEscape(environment) + "/" + url.PathEscape(service) + "/" + url.PathEscape(rest)
+}
+
+// loadRow is one load test in short.
+type loadRow struct{ control.LoadRun }
+
+// Path is where it is shown.
+func (r loadRow) Path() string { return loadPath(r.Environment, r.Service, r.ID) }
+
+// Asked is how much it asked for.
+func (r loadRow) Asked() string {
+	if r.Model == "closed" {
+		return fmt.Sprintf("%s clients", whole(float64(r.Clients)))
+	}
+	return rate(r.Planned) + "/s"
+}
+
+// Tone is the colour of what it came to.
+func (r loadRow) Tone() string {
+	switch {
+	case r.Void:
+		return "hold"
+	case len(r.Failed) > 0:
+		return "stop"
+	case r.Thresholds > 0 && r.Stopped == "":
+		return "go"
+	}
+	return ""
+}
+
+// Verdict is what it came to, in a word or two.
+func (r loadRow) Verdict() string {
+	switch {
+	case r.Void:
+		return "void"
+	case len(r.Failed) > 0:
+		return "not met"
+	case r.Stopped != "":
+		return "stopped"
+	case r.Thresholds > 0:
+		return "met"
+	}
+	return ""
+}
+
+// Why explains the verdict; "" where there is nothing to explain.
+func (r loadRow) Why() string {
+	switch {
+	case r.Void:
+		return r.VoidReason
+	case len(r.Failed) > 0:
+		return strings.Join(r.Failed, ", ")
+	}
+	return r.Stopped
+}
+
+// loadsShown is how many tests of a service are listed beside those of others.
+const loadsShown = 10
+
+func (c *console) load(r *http.Request, status control.Status) (page, error) {
+	q := r.URL.Query()
+	environment, service := q.Get("environment"), q.Get("service")
+	p := loadPage{Several: len(status.Environments) > 1, Whole: service != ""}
+	for _, s := range systemsOf(status.Environments) {
+		for _, l := range s.Lanes {
+			for _, of := range l.Services {
+				if p.Example == "" || of.Kind == "model" && of.Ready > 0 {
+					p.Example = of.Name
+				}
+				if environment != "" && environment != l.Name || service != "" && service != of.Name {
+					continue
+				}
+				g, err := c.loadsOf(r.Context(), l.Name, of.Name, p.Whole)
+				if err != nil {
+					return page{}, err
+				}
+				if len(g.Runs) > 0 {
+					p.Groups = append(p.Groups, g)
+				}
+			}
+		}
+	}
+	return page{Name: "load", Title: "Load", Content: p}, nil
+}
+
+func (c *console) loadsOf(ctx context.Context, environment, service string, all bool) (loadGroup, error) {
+	limit := loadsShown + 1
+	if all {
+		limit = 0
+	}
+	runs, err := c.Plane.Loads(ctx, environment, service, limit)
+	if err != nil && greenlight.CodeOf(err) != greenlight.CodeNotFound { // it may have gone since the status
+		return loadGroup{}, err
+	}
+	g := loadGroup{Environment: environment, Service: service}
+	for i, run := range runs {
+		if !all && i == loadsShown {
+			g.More = true
+			break
+		}
+		g.Runs = append(g.Runs, loadRow{run})
+	}
+	return g, nil
+}
+
+// loadRunPage is one load test with all that was measured.
+type loadRunPage struct {
+	loadRow
+	Result *load.Result
+	Before string // where it is compared with the one before; "" for the first
+}
+
+// Times are the distributions by name.
+func (p loadRunPage) Times() []loadTimes {
+	return []loadTimes{
+		{"Response", "from when a request was due to its answer", p.Result.Response},
+		{"Service", "from when it was sent to its answer", p.Result.Service},
+		{"Lag", "what the generator added", p.Result.Lag},
+	}
+}
+
+type loadTimes struct {
+	Name, Meaning string
+	load.Summary
+}
+
+func (c *console) loadRun(r *http.Request, _ control.Status) (page, error) {
+	environment, service, id := r.PathValue("environment"), r.PathValue("service"), r.PathValue("id")
+	row, result, err := c.readLoad(r.Context(), environment, service, id)
+	if err != nil {
+		return page{}, err
+	}
+	p := loadRunPage{loadRow: row, Result: result}
+	runs, err := c.Plane.Loads(r.Context(), environment, service, 0)
+	if err != nil {
+		return page{}, err
+	}
+	for i := range runs {
+		if runs[i].ID == id && i+1 < len(runs) {
+			p.Before = loadPath(environment, service, "compare") + "?" + url.Values{"a": {runs[i+1].ID}, "b": {id}}.Encode()
+		}
+	}
+	return page{Name: "loadrun", Title: "Load test of " + service, Environment: environment, Service: service, Content: p}, nil
+}
+
+func (c *console) readLoad(ctx context.Context, environment, service, id string) (loadRow, *load.Result, error) {
+	detail, err := c.Plane.Load(ctx, environment, service, id)
+	if err != nil {
+		return loadRow{}, nil, err
+	}
+	result, err := load.ReadResult(bytes.NewReader(detail.Result))
+	return loadRow{detail.LoadRun}, result, err
+}
+
+// loadComparePage is two load tests beside each other.
+type loadComparePage struct {
+	A, B   loadRow
+	Rows   []loadDifference
+	Limits string
+}
+
+// loadDifference is one figure of both; Interval is "" where none is known.
+type loadDifference struct{ Name, A, B, Change, Interval string }
+
+func (c *console) loadCompare(r *http.Request, _ control.Status) (page, error) {
+	environment, service, q := r.PathValue("environment"), r.PathValue("service"), r.URL.Query()
+	if q.Get("a") == "" || q.Get("b") == "" {
+		return page{}, greenlight.Errorf(greenlight.CodeInvalid, "choose two load tests to compare: A and B")
+	}
+	a, resultA, err := c.readLoad(r.Context(), environment, service, q.Get("a"))
+	if err != nil {
+		return page{}, err
+	}
+	b, resultB, err := c.readLoad(r.Context(), environment, service, q.Get("b"))
+	if err != nil {
+		return page{}, err
+	}
+	p := loadComparePage{A: a, B: b, Limits: load.StoredLimits}
+	if p.Rows, err = differences(resultA, resultB); err != nil {
+		return page{}, err
+	}
+	return page{Name: "loadcompare", Title: "Load tests of " + service, Environment: environment, Service: service, Content: p}, nil
+}
+
+// differences are the figures of two results.
+func differences(a, b *load.Result) ([]loadDifference, error) {
+	perSecond := func(v float64) string { return rate(v) + "/s" }
+	rows := []loadDifference{
+		difference("Achieved", a.Rate, b.Rate, perSecond),
+		difference("Errors", a.ErrorShare(), b.ErrorShare(), share),
+	}
+	if a.ResponseTimes.Count() > 0 && b.ResponseTimes.Count() > 0 {
+		stored, err := load.CompareStored(a, b)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range stored {
+			d := difference(s.Metric, s.A, s.B, seconds)
+			d.Interval = signed(s.CI95[0]) + " to " + signed(s.CI95[1])
+			rows = append(rows, d)
+		}
+	}
+	rows = append(rows, difference("p99.9", a.Response.P999, b.Response.P999, seconds), difference("Max", a.Response.Max, b.Response.Max, seconds))
+	if a.Server != nil && b.Server != nil {
+		rows = append(rows,
+			difference("CPU of the replicas, mean", a.Server.CPU.Mean, b.Server.CPU.Mean, cores),
+			difference("Memory, most", float64(a.Server.Memory), float64(b.Server.Memory), func(v float64) string { return formatBytes(int64(v)) }),
+			difference("Replicas ready, mean", a.Server.Ready.Mean, b.Server.Ready.Mean, rate),
+		)
+	}
+	return rows, nil
+}
+
+func difference(name string, a, b float64, say func(float64) string) loadDifference {
+	d := loadDifference{Name: name, A: say(a), B: say(b), Change: none}
+	switch {
+	case a == b:
+		d.Change = "0 %"
+	case a != 0:
+		d.Change = signed(b/a - 1)
+	}
+	return d
+}
+
+// signed is a change as a percentage with its sign.
+func signed(change float64) string {
+	sign := "+"
+	if change < 0 {
+		sign = "−"
+	}
+	return sign + share(math.Abs(change))
+}
