@@ -63,20 +63,46 @@ func (a *access) guard(role store.Role, next http.Handler) http.Handler {
 				"this needs a token of role "+string(role)+"; yours has role "+string(c.role))
 		}
 		if f != nil {
-			refuse(w, f)
+			refuse(w, r, f)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
 }
 
+// receive is guard for the console, which asks for a token itself: who lacks
+// one gets to it, and MayRead tells it so.
+func (a *access) receive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, f := a.caller(r)
+		switch {
+		case f == nil && c.role.Allows(store.RoleViewer):
+			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+		case f != nil && f.status != http.StatusUnauthorized:
+			refuse(w, r, f)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// MayRead tells whether a request for the console came from somebody who may
+// see what the pages show.
+func MayRead(r *http.Request) bool {
+	_, known := r.Context().Value(callerKey{}).(caller)
+	return known
+}
+
 // refuse answers those who may not come in. The Basic challenge lets a
-// browser ask for the token as a password.
-func refuse(w http.ResponseWriter, f *failure) {
+// browser ask for the token as a password; a page that asks on purpose has a
+// form of its own.
+func refuse(w http.ResponseWriter, r *http.Request, f *failure) {
 	switch f.status {
 	case http.StatusUnauthorized:
 		w.Header().Add("WWW-Authenticate", `Bearer realm="greenlight"`)
-		w.Header().Add("WWW-Authenticate", `Basic realm="greenlight: any name, a token as password", charset="UTF-8"`)
+		if r.Header.Get(headerGreenlight) == "" {
+			w.Header().Add("WWW-Authenticate", `Basic realm="greenlight: any name, a token as password", charset="UTF-8"`)
+		}
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "60")
 	}

@@ -207,8 +207,17 @@ func TestPasswordIsNoConsent(t *testing.T) {
 	}
 }
 
+// TestConsoleIsGuarded: the console, which signs people in itself, is told
+// who they are; pages of other origins do not even get to it.
 func TestConsoleIsGuarded(t *testing.T) {
-	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<h1>shop</h1>")) })
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !api.MayRead(r) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte("sign in"))
+			return
+		}
+		_, _ = w.Write([]byte("<h1>shop</h1>"))
+	})
 	console := func(o *api.Options) { o.Console = page }
 	f := start(t, console)
 	if got := ask(t, f.Address, "GET", "/services/iris", ""); got.status != 200 || got.body != "<h1>shop</h1>" {
@@ -218,7 +227,12 @@ func TestConsoleIsGuarded(t *testing.T) {
 		t.Errorf("by rebinding: %d %s", got.status, got.body)
 	}
 	f = start(t, console, public)
-	if got := ask(t, f.Address, "GET", "/", ""); got.status != 401 || strings.Contains(got.body, "shop") {
-		t.Errorf("in public: %d %s", got.status, got.body)
+	for _, token := range []string{"", "Bearer glt_wrong_wrong"} {
+		if got := ask(t, f.Address, "GET", "/", "", "Authorization", token); got.status != 401 || got.body != "sign in" {
+			t.Errorf("in public, with %q: %d %s", token, got.status, got.body)
+		}
+	}
+	if got := ask(t, f.Address, "GET", "/", "", "Authorization", "Bearer "+f.token(t, store.RoleViewer)); got.status != 200 {
+		t.Errorf("in public, with a token: %d %s", got.status, got.body)
 	}
 }

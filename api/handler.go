@@ -24,10 +24,9 @@ type Options struct {
 
 	Log     *slog.Logger // nil is slog.Default()
 	Metrics http.Handler // GET /metrics; nil is 404
-	Console http.Handler // everything outside /api, behind the same access rules; nil is 404
+	Console http.Handler // everything outside /api; it is to ask MayRead; nil is 404
 	// Public is set where the TCP listener can be reached from other machines:
-	// every request over TCP needs a token then. A browser asks for it as a
-	// password.
+	// every request over TCP needs a token then.
 	Public bool
 	// Done ends all streams when it closes, so that http.Server.Shutdown
 	// returns soon. Nil never closes.
@@ -81,7 +80,7 @@ func NewHandler(o Options) (h http.Handler, err error) {
 	if err := s.serveDescription(); err != nil {
 		return nil, err
 	}
-	s.guarded.handle("/", store.RoleViewer, s.console())
+	s.guarded.ServeMux.Handle("/", s.guarded.access.receive(s.console()))
 	s.guarded.handle("/api/", anyone, http.HandlerFunc(s.unknown))
 	return s.observe(s.guarded.ServeMux), nil
 }

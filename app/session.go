@@ -98,7 +98,7 @@ func (s *session) makeHandler(a *App) (err error) {
 	s.handler, err = api.NewHandler(api.Options{
 		Plane: s.plane, Events: s.store, Tokens: s.store, Log: a.options.Log, Public: a.options.PublicControl, Done: s.done,
 		Metrics: metrics(s.plane, a.options.Version),
-		Console: console.Handler(console.Options{Plane: s.plane, Events: s.store, Version: a.options.Version, Log: a.options.Log}),
+		Console: console.Handler(console.Options{Plane: s.plane, Events: s.store, MayRead: api.MayRead, Version: a.options.Version, Log: a.options.Log}),
 	})
 	return err
 }

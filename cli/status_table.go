@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"math"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,6 +215,11 @@ func latency(seconds float64, none bool) string {
 func httpURL(address string) string {
 	if strings.Contains(address, "://") {
 		return address
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			address = net.JoinHostPort("localhost", port) // of all addresses, one that works here
+		}
 	}
 	return "http://" + address
 }
