@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/textproto"
@@ -21,6 +22,11 @@ import (
 
 // loadOptions are the flags that every kind of load test has.
 type loadOptions struct {
+	connectOptions
+	path              string
+	scenario          string
+	environment       string
+	noKeep            bool
 	rate, from        float64
 	shape             string
 	steps             int
@@ -70,29 +76,57 @@ the exit code 1. With a --threshold that is not met the exit code is 3.
 --data or a saved part of an earlier answer, {{json name}} the same as JSON.
 
 Only this machine may be loaded, unless --i-own-this-target is given.
+
+SERVICE is the name of a service that runs here, or ENVIRONMENT/NAME where
+several environments have it. It is loaded through the gateway; a model gets the
+request that it says works, unless flags say what is sent. Paths are as the
+service sees them. What the gateway and its replicas saw stands beside the
+result, which the control plane keeps (greenlight load list).
+
+--scenario NAME runs one of those that greenlight.yaml lists under load; all
+runs them all, one after the other.
 `
 
 func newLoad(env Env) *cobra.Command {
 	var o loadOptions
 	cmd := &cobra.Command{
-		Use:   "load URL",
+		Use:   "load URL|SERVICE",
 		Short: "Load a target and measure what its clients would see",
-		Long:  loadLong + exitCodesHelp,
+		Long:  loadLong + connectHelp + exitCodesHelp,
 		Example: `  greenlight load http://127.0.0.1:8080/ --rate 200 --duration 30s
   greenlight load 127.0.0.1:8080/predict --rate 500 --body row.json --threshold 'p99<50ms'
-  greenlight load 127.0.0.1:8080/ --clients 16 --duration 10s --html report.html`,
-		Args: takes(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runLoad(cmd.Context(), env, o, args[0]) },
+  greenlight load 127.0.0.1:8080/ --clients 16 --duration 10s --html report.html
+  greenlight load penguins --rate 200
+  greenlight load --scenario all --environment dev`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.scenario != "" {
+				return folderOnly(args)
+			}
+			return takes(1, 1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.scenario != "" {
+				return runScenarios(cmd, env, o, optionalArgument(args, ""))
+			}
+			return runLoad(cmd.Context(), env, o, args[0])
+		},
 	}
+	o.connectOptions.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.scenario, "scenario", "", "run this scenario of greenlight.yaml, here or in the folder that is named; all runs every one")
+	f.StringVar(&o.environment, "environment", "", "with --scenario: whose services are loaded")
+	f.BoolVar(&o.noKeep, "no-keep", false, "do not have the control plane keep the result of a service")
+	completeServices(cmd, "")
 	o.addRequestFlags(cmd.Flags())
 	o.addShapeFlags(cmd.Flags())
 	o.addReportFlags(cmd.Flags())
-	cmd.AddCommand(newLoadKnee(env), newLoadCompare(env))
+	cmd.AddCommand(newLoadKnee(env), newLoadCompare(env), newLoadList(env), newLoadShow(env))
 	return cmd
 }
 
 // addRequestFlags adds what is sent, and how.
 func (o *loadOptions) addRequestFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.path, "path", "", "of a SERVICE: the path that is asked for, as it sees it (default: a model's for predictions, else where its route begins)")
 	f.StringVar(&o.method, "method", "", "method (default GET, with a body POST)")
 	f.StringVar(&o.body, "body", "", "file with the body; - is standard input")
 	f.StringArrayVar(&o.headers, "header", nil, "header field 'NAME: VALUE'; may be given several times")
@@ -108,7 +142,7 @@ func (o *loadOptions) addRequestFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.http2, "http2", false, "HTTP/2 (--connections is then requests at once)")
 	f.StringVar(&o.ca, "ca", "", "file of certificates (PEM) that the target's is checked against")
 	f.BoolVar(&o.insecure, "insecure", false, "do not check the target's certificate")
-	f.BoolVar(&o.own, "i-own-this-target", false, "load a target that is not this machine")
+	f.BoolVar(&o.own, "i-own-this-target", false, "load a target that is neither this machine nor a SERVICE")
 	f.Float64Var(&o.maxRate, "max-rate", 20_000, "ceiling on the rate")
 	f.DurationVar(&o.maxDuration, "max-duration", time.Hour, "ceiling on the time")
 }
@@ -140,22 +174,43 @@ func (o *loadOptions) addReportFlags(f *pflag.FlagSet) {
 }
 
 func runLoad(ctx context.Context, env Env, o loadOptions, target string) error {
-	options, err := o.prepare(ctx, env, target)
+	test, err := o.prepare(ctx, env, "", target)
 	if err != nil {
 		return err
 	}
-	if options.Arrivals, err = o.arrivals(); err != nil {
+	if test.Arrivals, err = o.arrivals(); err != nil {
 		return err
 	}
-	live := newLoadView(env.Stderr, o.quiet, options)
-	options.Observe = live.observe
-	result, err := load.Run(ctx, options)
+	return o.run(ctx, env, test)
+}
+
+// loadTest is a test that can begin; service is nil for a plain address.
+type loadTest struct {
+	load.Options
+	service *loadedService
+}
+
+// run runs a test, with what its service saw of it, and does with the result
+// what the flags say.
+func (o *loadOptions) run(ctx context.Context, env Env, test *loadTest) error {
+	live := newLoadView(env.Stderr, o.quiet, test.Options)
+	test.Observe = live.observe
+	end := func() *load.Server { return nil }
+	if test.service != nil {
+		end = test.service.watch(ctx)
+	}
+	result, err := load.Run(ctx, test.Options)
+	server := end()
 	live.finish()
 	if err != nil {
 		return err
 	}
+	result.Server, result.Scenario = server, o.scenario
 	if err := o.write(env, result); err != nil {
 		return err
+	}
+	if test.service != nil && !o.noKeep {
+		test.service.keep(ctx, env.Stderr, result, o.quiet)
 	}
 	return loadVerdict(ctx, result)
 }
@@ -181,27 +236,38 @@ func loadVerdict(ctx context.Context, r *load.Result) error {
 	return nil
 }
 
-// prepare makes of the flags what every kind of test needs.
-func (o *loadOptions) prepare(ctx context.Context, env Env, target string) (load.Options, error) {
-	out := load.Options{
+// prepare makes of the flags what every kind of test needs. dir is where the
+// control plane of a service is looked for, "" here.
+func (o *loadOptions) prepare(ctx context.Context, env Env, dir, target string) (*loadTest, error) {
+	out := &loadTest{Options: load.Options{
 		Connections: o.connections, Clients: o.clients, Think: o.think, Duration: o.duration, Warmup: o.warmup,
 		Timeout: o.timeout, CloseEach: o.closeEach, HTTP2: o.http2, KeepGoing: o.keepGoing,
-	}
+	}}
 	if err := o.checkCeilings(); err != nil {
-		return out, err
+		return nil, err
 	}
 	for _, text := range o.thresholds {
 		t, err := load.ParseThreshold(text)
 		if err != nil {
-			return out, &usageError{err}
+			return nil, &usageError{err}
 		}
 		out.Thresholds = append(out.Thresholds, t)
 	}
 	var err error
-	if out.Target, err = o.target(ctx, target); err != nil {
-		return out, err
+	if namesService(target) {
+		if out.service, err = o.findLoaded(ctx, dir, target); err != nil {
+			return nil, err
+		}
+		out.Target, err = out.service.target(ctx, o.path)
+	} else if o.path != "" {
+		err = &usageError{errors.New("--path is for a SERVICE; an address has its path in itself")}
+	} else {
+		out.Target, err = o.target(ctx, target)
 	}
-	out.Mix, err = o.mix(env, out.Target)
+	if err != nil {
+		return nil, err
+	}
+	out.Mix, err = o.mix(env, out)
 	return out, err
 }
 
@@ -248,7 +314,8 @@ func (o *loadOptions) target(ctx context.Context, text string) (*load.Target, er
 }
 
 // mix is what is sent: the file of requests, or the one of the flags.
-func (o *loadOptions) mix(env Env, t *load.Target) (*load.Mix, error) {
+func (o *loadOptions) mix(env Env, test *loadTest) (*load.Mix, error) {
+	t := test.Target
 	rows, err := o.rows()
 	if err != nil {
 		return nil, err
@@ -267,13 +334,19 @@ func (o *loadOptions) mix(env Env, t *load.Target) (*load.Mix, error) {
 	case o.proof != "":
 		requests, err = o.proofRequests(t, fields, expect)
 	case o.requests != "":
-		requests, err = o.fileRequests(env)
+		if requests, err = o.fileRequests(env); test.service != nil {
+			test.service.relative(requests)
+		}
 		for i := range requests {
 			requests[i].Header = append(requests[i].Header, fields...)
 			if requests[i].Expect == (load.Expect{}) {
 				requests[i].Expect = expect
 			}
 		}
+	case test.service != nil && o.path+o.method+o.body == "":
+		requests = make([]load.Request, 1)
+		requests[0], err = test.service.sample()
+		requests[0].Header, requests[0].Expect = fields, expect
 	default:
 		r := load.Request{Method: strings.ToUpper(o.method), Header: fields, Expect: expect}
 		if r.Body, err = readBody(env, o.body); r.Body != "" && r.Method == "" {

@@ -45,6 +45,7 @@ chance within each run can be told, not what differs from one run to the next.
 			return runLoadCompare(cmd.Context(), env, o, args[0], args[1])
 		},
 	}
+	o.connectOptions.register(cmd)
 	f := cmd.Flags()
 	o.addRequestFlags(f)
 	f.Float64Var(&o.rate, "rate", 0, "requests a second (open model)")
@@ -69,10 +70,10 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 	if o.pairs < load.MinPairs || o.pairs > load.MaxPairs {
 		return &usageError{fmt.Errorf("--pairs is %d; want %d to %d", o.pairs, load.MinPairs, load.MaxPairs)}
 	}
-	var tests [2]load.Options
+	var tests [2]*loadTest
 	for i, url := range []string{a, b} {
 		var err error
-		if tests[i], err = o.prepare(ctx, env, url); err != nil {
+		if tests[i], err = o.prepare(ctx, env, "", url); err != nil {
 			return err
 		}
 		if tests[i].Arrivals, err = o.arrivals(); err != nil {
@@ -110,12 +111,12 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 
 // trial runs A or B once, again when the run was void, as often as there are
 // pairs.
-func (o *compareOptions) trial(env Env, tests [2]load.Options) func(context.Context, bool) (*load.Result, error) {
+func (o *compareOptions) trial(env Env, tests [2]*loadTest) func(context.Context, bool) (*load.Result, error) {
 	left := o.pairs
 	return func(ctx context.Context, isB bool) (*load.Result, error) {
-		test, name := tests[0], "A"
+		test, name := tests[0].Options, "A"
 		if isB {
-			test, name = tests[1], "B"
+			test, name = tests[1].Options, "B"
 		}
 		r, err := load.Run(ctx, test)
 		for ; err == nil && r.Void && ctx.Err() == nil && left > 0; left-- {

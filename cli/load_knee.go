@@ -21,7 +21,7 @@ type kneeOptions struct {
 func newLoadKnee(env Env) *cobra.Command {
 	var o kneeOptions
 	cmd := &cobra.Command{
-		Use:   "knee URL",
+		Use:   "knee URL|SERVICE",
 		Short: "Find the highest rate that meets an SLO",
 		Long: `Find the highest rate at which a target meets an SLO: a ladder of rates, each a
 factor above the last, until one misses, then halving between it and the one
@@ -36,6 +36,7 @@ Without --threshold the SLO is p99<100ms and errors<0.1%.
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runLoadKnee(cmd.Context(), env, o, args[0]) },
 	}
+	o.connectOptions.register(cmd)
 	f := cmd.Flags()
 	o.addRequestFlags(f)
 	f.Float64Var(&o.start, "start", 20, "first rate")
@@ -53,7 +54,7 @@ Without --threshold the SLO is p99<100ms and errors<0.1%.
 
 func runLoadKnee(ctx context.Context, env Env, o kneeOptions, target string) error {
 	o.rate, o.duration = o.most, o.warmup+o.hold
-	base, err := o.prepare(ctx, env, target)
+	base, err := o.prepare(ctx, env, "", target)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func runLoadKnee(ctx context.Context, env Env, o kneeOptions, target string) err
 		From: o.start, To: o.most, Factor: o.factor, Precision: o.precision, Warmup: o.warmup, Hold: o.hold, Rest: o.rest, Thresholds: slo,
 		Observe: func(r load.Rung) { fmt.Fprintln(env.Stderr, rungText(r)) },
 	}, func(ctx context.Context, rate float64) (*load.Result, error) {
-		trial := base
+		trial := base.Options
 		if trial.Arrivals, err = load.Constant(rate, o.duration); err != nil {
 			return nil, err
 		}

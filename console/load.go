@@ -108,7 +108,9 @@ func (c *console) load(r *http.Request, status control.Status) (page, error) {
 		for _, l := range s.Lanes {
 			for _, of := range l.Services {
 				if p.Example == "" || of.Kind == "model" && of.Ready > 0 {
-					p.Example = of.Name
+					if p.Example = of.Name; p.Several {
+						p.Example = l.Name + "/" + of.Name
+					}
 				}
 				if environment != "" && environment != l.Name || service != "" && service != of.Name {
 					continue

@@ -88,7 +88,7 @@ func served(slow float64) *load.Server {
 			o.AddReplica(fmt.Sprintf("predictor-4b7d9aa-%d", k+1), 0.2*slow, 21<<20, &load.Throttling{Periods: int64(10 * i), Throttled: int64(i)})
 		}
 	}
-	return o.Server()
+	return o.Server(time.Minute)
 }
 
 func detailOf(t testing.TB, r *load.Result, i int) control.LoadDetail {
@@ -122,7 +122,7 @@ func TestLoadsWithoutJavaScript(t *testing.T) {
 	for path, wants := range map[string][]string{
 		"/load": {"predictor production All tests of predictor Compare A with B", "steady open 200/s 198/s 0.26 % 1.7 ms 34 ms 80 ms not met", "closed 16 clients", "void"},
 		"/load?environment=production&service=predictor": {"All services"},
-		"/load?environment=dev":                          {"No load test yet", "greenlight load predictor --rate 50"},
+		"/load?environment=dev":                          {"No load test yet", "/predictor --rate 50"},
 		predictorLoads + newest: {"200/s (open model) for 60 s against http://", "Not met: p99<20ms", "p99<20ms not met: 34.4 ms", "Compare with the one before",
 			"What the service saw", "throttled in 10 % of the periods", "predictor-4b7d9aa-3", "GET /predictor/predict", "--html report.html"},
 		predictorLoads + "compare?a=" + before + "&b=" + newest: {"A and B", "4b7d9aa the same", "Achieved 198/s 198/s −0.45 %", "p99", "CPU of the replicas, mean 0.61 1.15 +90 %", "cannot tell"},

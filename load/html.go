@@ -13,7 +13,7 @@ var reportPage string
 
 // WriteHTML writes a report with charts as one file that needs no other.
 func (r *Result) WriteHTML(out io.Writer) error {
-	page, err := htmltemplate.New("report").Funcs(htmltemplate.FuncMap{"seconds": Seconds, "percent": percent, "value": Verdict.value}).Parse(reportPage)
+	page, err := htmltemplate.New("report").Funcs(htmltemplate.FuncMap{"seconds": Seconds, "percent": percent, "value": Verdict.value, "megabytes": megabytes}).Parse(reportPage)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,29 @@ func (r *Result) WriteHTML(out io.Writer) error {
 		Arrivals  htmltemplate.HTML
 		Spread    htmltemplate.HTML
 		HasSeries bool
-	}{r, r.lagNote(), r.timesRows(), r.latencyChart(), r.rateChart(), r.spreadChart(), len(r.Seconds) > 1})
+		Evidence  []ServerRow
+		ServerCPU htmltemplate.HTML
+	}{r, r.lagNote(), r.timesRows(), r.latencyChart(), r.rateChart(), r.spreadChart(), len(r.Seconds) > 1, r.evidence(), r.cpuChart()})
+}
+
+func (r *Result) evidence() []ServerRow {
+	if r.Server == nil {
+		return nil
+	}
+	return r.Server.Rows()
+}
+
+// cpuChart is what all replicas together used over the time of the test; ""
+// where nobody saw it.
+func (r *Result) cpuChart() htmltemplate.HTML {
+	if r.Server == nil || len(r.Server.Seconds) < 2 {
+		return ""
+	}
+	l := line{class: "rate"}
+	for _, s := range r.Server.Seconds {
+		l.points = append(l.points, [2]float64{s.At, s.CPU})
+	}
+	return r.secondsChart("Processor cores that the replicas used", plainNumber, l)
 }
 
 type timesRow struct {
@@ -42,6 +64,10 @@ func (r *Result) timesRows() []timesRow {
 }
 
 func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + " %" }
+
+func megabytes(bytes int64) string {
+	return strconv.FormatFloat(float64(bytes)/1e6, 'f', 0, 64) + " MB"
+}
 
 func plainNumber(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 

@@ -242,7 +242,7 @@ func (r *recorder) result(o *Options) (*Result, error) {
 		Statuses: make(map[string]int64), ErrorKinds: r.kinds, Routes: []RouteResult{}, Seconds: r.seconds, Times: make(map[string]string),
 	}
 	if o.Arrivals == nil {
-		res.Model = "closed"
+		res.Model, res.Clients = "closed", o.Clients
 	}
 	if o.HTTP2 {
 		res.Protocol = "HTTP/2"

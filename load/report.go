@@ -60,6 +60,9 @@ func (r *Result) WriteText(out io.Writer) error {
 	if r.Errors > 0 {
 		fmt.Fprintf(out, "errors: %s\n", r.errorText())
 	}
+	if r.Server != nil {
+		r.Server.writeText(out)
+	}
 	for _, v := range r.Verdicts {
 		fmt.Fprintln(out, v)
 	}

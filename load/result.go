@@ -11,7 +11,8 @@ const ResultFormat = "greenlight-load/1"
 type Result struct {
 	Format    string    `json:"format"`
 	Target    string    `json:"target"`
-	Model     string    `json:"model"` // open or closed
+	Model     string    `json:"model"`             // open or closed
+	Clients   int       `json:"clients,omitempty"` // of the closed model
 	Protocol  string    `json:"protocol"`
 	StartedAt time.Time `json:"started_at"`
 	Elapsed   float64   `json:"elapsed"` // without the warm-up
@@ -48,6 +49,10 @@ type Result struct {
 	// Times are the counts behind response and service, as compressed HDR
 	// histograms in base64.
 	Times map[string]string `json:"histograms,omitempty"`
+	// Server is nil for a target that is no service of Greenlight.
+	Server *Server `json:"server,omitempty"`
+	// Scenario is the name that a description gives to the test.
+	Scenario string `json:"scenario,omitempty"`
 
 	ResponseTimes *Histogram `json:"-"`
 	ServiceTimes  *Histogram `json:"-"`

@@ -23,6 +23,13 @@ type Target struct {
 // http. The name is looked up once, so that every connection goes to the
 // host that was checked.
 func ParseTarget(ctx context.Context, text string) (*Target, error) {
+	return ParseTargetAt(ctx, text, "")
+}
+
+// ParseTargetAt is ParseTarget with connections to another HOST:PORT than the
+// URL says, as those to a gateway that answers for many names; "" is the
+// URL's own.
+func ParseTargetAt(ctx context.Context, text, address string) (*Target, error) {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
 	}
@@ -37,23 +44,35 @@ func ParseTarget(ctx context.Context, text string) (*Target, error) {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the URL holds a user; give it by --header 'Authorization: …'")
 	}
 	t := &Target{URL: u, host: u.Host}
-	port := u.Port()
+	host, port := u.Hostname(), u.Port()
 	if port == "" {
 		port = u.Scheme
 	}
 	if u.Scheme == "https" {
 		t.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
 	}
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if address != "" {
+		if host, port, err = net.SplitHostPort(address); err != nil {
+			return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
+		}
+	}
+	if t.Address, err = lookUp(ctx, host, port); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// lookUp gives the address of a host; port may be the name of a service.
+func lookUp(ctx context.Context, host, port string) (string, error) {
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, greenlight.Errorf(greenlight.CodeUnavailable, "looking up %s: %w", u.Hostname(), err)
+		return "", greenlight.Errorf(greenlight.CodeUnavailable, "looking up %s: %w", host, err)
 	}
 	n, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	if err != nil {
-		return nil, greenlight.Errorf(greenlight.CodeInvalid, "port of %s: %w", text, err)
+		return "", greenlight.Errorf(greenlight.CodeInvalid, "port of %s: %w", host, err)
 	}
-	t.Address = netip.AddrPortFrom(preferred(addresses), uint16(n)).String() //nolint:gosec // LookupPort gives 0 to 65535
-	return t, nil
+	return netip.AddrPortFrom(preferred(addresses), uint16(n)).String(), nil //nolint:gosec // LookupPort gives 0 to 65535
 }
 
 // preferred is the first IPv4 address, as servers on localhost often listen
