@@ -32,6 +32,7 @@ type loadOptions struct {
 	steps             int
 	duration, warmup  time.Duration
 	timeout, think    time.Duration
+	maxLag            time.Duration
 	connections       int
 	clients           int
 	method, body      string
@@ -137,6 +138,7 @@ func (o *loadOptions) addRequestFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.status, "expect-status", 0, "status of a right answer (default: any below 400)")
 	f.StringVar(&o.contains, "expect-contains", "", "text that a right answer holds")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "for one answer")
+	f.DurationVar(&o.maxLag, "max-lag", load.DefaultMaxLag, "lag p99 above which a test is void, where it is over a tenth of the response p99 too")
 	f.IntVar(&o.connections, "connections", 64, "most connections at once, with --rate")
 	f.BoolVar(&o.closeEach, "no-keep-alive", false, "a new connection for every request")
 	f.BoolVar(&o.http2, "http2", false, "HTTP/2 (--connections is then requests at once)")
@@ -241,7 +243,7 @@ func loadVerdict(ctx context.Context, r *load.Result) error {
 func (o *loadOptions) prepare(ctx context.Context, env Env, dir, target string) (*loadTest, error) {
 	out := &loadTest{Options: load.Options{
 		Connections: o.connections, Clients: o.clients, Think: o.think, Duration: o.duration, Warmup: o.warmup,
-		Timeout: o.timeout, CloseEach: o.closeEach, HTTP2: o.http2, KeepGoing: o.keepGoing,
+		Timeout: o.timeout, MaxLag: o.maxLag, CloseEach: o.closeEach, HTTP2: o.http2, KeepGoing: o.keepGoing,
 	}}
 	if err := o.checkCeilings(); err != nil {
 		return nil, err

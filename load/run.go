@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -24,8 +25,9 @@ type Options struct {
 	CloseEach   bool          // a new connection for every request
 	HTTP2       bool
 	Thresholds  []Threshold
-	KeepGoing   bool         // when a threshold cannot be met any more
-	Observe     func(Second) // called after every second; may be nil
+	MaxLag      time.Duration // the least lag that makes a result void; 0 is DefaultMaxLag
+	KeepGoing   bool          // when a threshold cannot be met any more
+	Observe     func(Second)  // called after every second; may be nil
 }
 
 // MaxConnections bounds connections and clients.
@@ -42,6 +44,8 @@ func (o *Options) check() error {
 		return greenlight.Errorf(greenlight.CodeInvalid, "the duration is %v; it must be above 0 and at most %v", o.Duration, MaxDuration)
 	case o.Timeout <= 0 || o.Timeout > time.Hour || o.Think < 0 || o.Think > MaxDuration:
 		return greenlight.Errorf(greenlight.CodeInvalid, "the timeout is %v and the think time %v; want above 0 and at most an hour, and not below 0", o.Timeout, o.Think)
+	case o.MaxLag < 0:
+		return greenlight.Errorf(greenlight.CodeInvalid, "a lag of %v cannot be; want above 0", o.MaxLag)
 	case o.Warmup < 0 || o.Warmup >= o.length():
 		return greenlight.Errorf(greenlight.CodeInvalid, "the warm-up of %v leaves nothing of %v", o.Warmup, o.length())
 	}
@@ -112,7 +116,7 @@ func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
 	for i := range e.o.Thresholds {
 		r.Verdicts = append(r.Verdicts, e.o.Thresholds[i].check(r))
 	}
-	r.judge()
+	r.judge(cmp.Or(e.o.MaxLag, DefaultMaxLag))
 	return r, nil
 }
 
@@ -120,12 +124,15 @@ func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
 // not too small to matter, or when it has no processor time left.
 const (
 	lagShare = 0.1
-	lagLeast = 0.005 // seconds; below, the result says so and stands
-	cpuMost  = 0.9   // of its cores
+	cpuMost  = 0.9 // of its cores
 )
 
-func (r *Result) judge() {
-	limit := max(lagLeast, lagShare*r.Response.P99)
+// DefaultMaxLag is a lag that is too small to matter: the result says so and
+// stands.
+const DefaultMaxLag = 5 * time.Millisecond
+
+func (r *Result) judge(least time.Duration) {
+	limit := max(least.Seconds(), lagShare*r.Response.P99)
 	switch {
 	case r.LagTimes.Count() == 0:
 		r.VoidReason = "nothing was sent"

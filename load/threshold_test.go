@@ -125,7 +125,7 @@ func TestVoid(t *testing.T) {
 	} {
 		r := fine()
 		c.change(r)
-		r.judge()
+		r.judge(DefaultMaxLag)
 		if r.Void != (c.want != "") || !strings.Contains(r.VoidReason, c.want) {
 			t.Errorf("%s: void %v because %q, want %q", name, r.Void, r.VoidReason, c.want)
 		}
