@@ -15,7 +15,7 @@ type question struct {
 	ctx    context.Context
 	bytes  []byte
 	method string
-	twice  bool        // it does no harm when it arrives twice
+	twice  bool        // it may arrive twice
 	client *clientConn // watched when the answer takes long; nil for none
 	// interim gets the answers before the final one.
 	interim func(status int, header textproto.MIMEHeader) error

@@ -143,7 +143,7 @@ func TestEjectionAndReturn(t *testing.T) {
 		_, _ = io.WriteString(w, "bad")
 	})
 	g := start(t, one(gateway.Service{Releases: []gateway.Release{release("v1", 1, good.address(), bad.address())},
-		Ejection: gateway.Ejection{Failures: 3, Base: duration(150 * time.Millisecond), Max: duration(200 * time.Millisecond)}}))
+		Ejection: gateway.Ejection{Failures: 3, Base: duration(time.Second), Max: duration(1500 * time.Millisecond)}}))
 	c := httpClient(t)
 	failed := 0
 	for range 40 {
@@ -161,7 +161,7 @@ func TestEjectionAndReturn(t *testing.T) {
 	eventually(t, "one failure after its return ejects it again, for longer", func() bool {
 		get(t, c, g.url)
 		s := g.target("v1-1")
-		return s.Ejections == 2 && time.Until(s.EjectedUntil) > 160*time.Millisecond
+		return s.Ejections == 2 && time.Until(s.EjectedUntil) > 1050*time.Millisecond
 	})
 	broken.Store(false)
 	eventually(t, "it is back", func() bool { return get(t, c, g.url).body == "bad" && g.target("v1-1").Usable })

@@ -77,7 +77,7 @@ func (k *checker) ask(ctx context.Context) error {
 		return err
 	}
 	req.Header.Set("User-Agent", "greenlight-gateway-check")
-	resp, err := k.target.upstream.roundTrip(req, true, nil)
+	resp, err := k.target.upstream.roundTrip(req, true, nil, true)
 	if err != nil {
 		return err
 	}

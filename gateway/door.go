@@ -52,6 +52,7 @@ func (g *Gateway) newDoor(l Listener, s Server, ln net.Listener) (*door, error) 
 		ErrorLog:          slog.NewLogLogger(g.options.Log.Handler(), slog.LevelDebug),
 		ConnState:         d.count,
 		Protocols:         new(http.Protocols),
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: d.stall / 2, PingTimeout: d.stall}, // streams may be quiet, see mayBeQuiet
 	}
 	if s.MaxHeaderBytes == 0 {
 		d.http.MaxHeaderBytes = 64 << 10

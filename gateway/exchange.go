@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
@@ -10,6 +11,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // exchange is one request on its way through. It is the Transport of its own
@@ -137,6 +140,11 @@ func (e *exchange) rewrite(p *httputil.ProxyRequest) {
 		h.Del("Upgrade") // h2c and others would speak past the gateway
 		h.Del("Connection")
 	}
+	h.Del("Expect") // net/http answers it when the body is read first
+	if e.touched != nil {
+		maps.DeleteFunc(p.Out.Trailer, func(name string, _ []string) bool { return !httpguts.ValidTrailerHeader(name) })
+		e.touched.trailer, e.touched.sendTrailer = p.In.Trailer, p.Out.Trailer
+	}
 	e.mirrored.keep(p.Out)
 }
 
@@ -149,7 +157,7 @@ func (e *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		if body != nil {
 			out.Body = keptOpen{body} // an attempt may close it
 		}
-		resp, err := e.target.upstream.roundTrip(out, e.short, e.memory)
+		resp, err := e.target.upstream.roundTrip(out, e.short, e.memory, e.twice())
 		if err == nil {
 			return resp, nil
 		}
@@ -194,6 +202,11 @@ func (e *exchange) again(err error) bool {
 	failed.done()
 	e.gateway.metrics.retries(s.config.Name).Inc()
 	return true
+}
+
+// twice tells whether the request may arrive twice.
+func (e *exchange) twice() bool {
+	return e.route.service.attempts > 1 && sendableTwice(e.asked.method, e.asked.length)
 }
 
 // redirect is out for the target that is now chosen; the attempt before may

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,13 @@ func (e *exchange) refuse(r *refusal) {
 		status = http.StatusBadRequest // nobody reads it
 	}
 	body := []byte(`{"error":` + strconv.Quote(r.message) + "}\n")
+	if kind := first(e.asked.fields, "Content-Type"); strings.HasPrefix(kind, "application/grpc") {
+		// gRPC's own errors are answers without a body, of HTTP status 200.
+		h["Content-Type"] = []string{kind}
+		h["Grpc-Status"] = []string{grpcStatus(r.status)}
+		h["Grpc-Message"] = []string{grpcMessage(r.message)}
+		status, body = http.StatusOK, nil
+	}
 	if e.direct != nil {
 		e.direct.refuse(e, status, h, body)
 		return
@@ -46,6 +54,29 @@ func (e *exchange) refuse(r *refusal) {
 	maps.Copy(e.w.Header(), h)
 	e.w.WriteHeader(status)
 	_, _ = e.w.Write(body) // the client may be gone
+}
+
+// grpcStatus is the gRPC code of a refusal, UNAVAILABLE for what another try
+// may mend; see gRPC's "HTTP to gRPC Status Code Mapping".
+func grpcStatus(status int) string {
+	switch status {
+	case statusClientGone:
+		return "1" // CANCELLED
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		return "4" // DEADLINE_EXCEEDED
+	case http.StatusRequestEntityTooLarge:
+		return "8" // RESOURCE_EXHAUSTED
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "12" // UNIMPLEMENTED
+	case http.StatusBadRequest:
+		return "13" // INTERNAL
+	}
+	return "14" // UNAVAILABLE
+}
+
+// grpcMessage has what is not plain ASCII escaped by percent signs.
+func grpcMessage(text string) string {
+	return strings.ReplaceAll(url.PathEscape(text), "%20", " ")
 }
 
 // failed answers when no target did.

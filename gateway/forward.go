@@ -14,7 +14,7 @@ func (e *exchange) forward() {
 	e.out = append(e.out, e.memory...)
 	q := &e.question
 	*q = question{ctx: e.asked.ctx, bytes: e.out, method: e.asked.method, client: e.direct,
-		twice: sendableTwice(e.asked.method, e.asked.length), interim: q.interim}
+		twice: e.twice(), interim: q.interim}
 	for {
 		e.attempts++
 		c, err := e.target.upstream.ask(q)

@@ -191,13 +191,16 @@ func (e *exchange) takeBody() *refusal {
 		e.sampleMirror()
 		return e.direct.takeBody(e)
 	}
-	r := e.in
-	body := io.ReadCloser(&stalling{ReadCloser: r.Body, control: http.NewResponseController(e.w), timeout: e.door.stall})
+	e.sampleMirror()
+	r, whole := e.in, length >= 0 && length <= e.buffered()
+	body := r.Body
+	if whole || !e.mayBeQuiet() {
+		body = &stalling{ReadCloser: r.Body, control: http.NewResponseController(e.w), timeout: e.door.stall}
+	}
 	if most >= 0 {
 		body = http.MaxBytesReader(e.w, body, most)
 	}
-	e.sampleMirror()
-	if length < 0 || length > e.buffered() {
+	if !whole {
 		e.mirrored = e.mirrored.skip()
 		e.touched = new(touchedBody)
 		e.touched.ReadCloser = body
@@ -205,6 +208,13 @@ func (e *exchange) takeBody() *refusal {
 		return nil
 	}
 	return e.readBody(body)
+}
+
+// mayBeQuiet tells streams on which a client may say nothing for as long as it
+// likes, as gRPC's do. That it is still there is seen by the connection: by
+// HTTP/2's pings, or TCP's keep-alive.
+func (e *exchange) mayBeQuiet() bool {
+	return e.in.ProtoMajor == 2 || e.route.service.config.Protocol == H2C
 }
 
 // buffered is the size up to which this request's body is read at once.
@@ -294,12 +304,19 @@ type touchedBody struct {
 	io.ReadCloser
 	touched atomic.Bool
 	failure atomic.Pointer[error]
+	// At the body's end the client's trailers, which are known only then, go
+	// into those of the request that is sent, by the goroutine that sends them.
+	trailer, sendTrailer http.Header
 }
 
 func (b *touchedBody) Read(p []byte) (int, error) {
 	b.touched.Store(true)
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err == io.EOF {
+		for name := range b.sendTrailer { // no others were announced
+			b.sendTrailer[name] = b.trailer[name]
+		}
+	} else if err != nil {
 		b.failure.Store(&err)
 	}
 	return n, err

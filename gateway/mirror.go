@@ -179,7 +179,7 @@ func (g *Gateway) askMirror(ctx context.Context, m *mirrored, body []byte, metho
 	u.Scheme, u.Host = "http", t.address
 	req := (&http.Request{Method: method, URL: &u, Host: m.host, Header: m.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	req.ContentLength = int64(len(body))
-	resp, err := t.upstream.roundTrip(req, true, body)
+	resp, err := t.upstream.roundTrip(req, true, body, sendableTwice(method, req.ContentLength))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -81,11 +81,12 @@ func (u *upstream) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return c, nil
 }
 
-// roundTrip sends req. When short says so, the body is the one given, and
-// that of req is not looked at. Its errors are *sendError.
-func (u *upstream) roundTrip(req *http.Request, short bool, body []byte) (*http.Response, error) {
+// roundTrip sends req, which may arrive twice when twice says so. When short
+// says so, the body is the one given, and that of req is not looked at. Its
+// errors are *sendError.
+func (u *upstream) roundTrip(req *http.Request, short bool, body []byte, twice bool) (*http.Response, error) {
 	if short && u.http1 {
-		return u.roundTripShort(req, body)
+		return u.roundTripShort(req, body, twice)
 	}
 	if short && len(body) > 0 {
 		req.Body = &memoryBody{data: body}
@@ -102,7 +103,7 @@ func (u *upstream) roundTrip(req *http.Request, short bool, body []byte) (*http.
 // roundTripShort sends req on a connection of our own. One that was idle may
 // be closed by the target at any moment: a request that may be sent twice is
 // then sent again on a new one.
-func (u *upstream) roundTripShort(req *http.Request, body []byte) (*http.Response, error) {
+func (u *upstream) roundTripShort(req *http.Request, body []byte, twice bool) (*http.Response, error) {
 	now := time.Now()
 	c := u.takeIdle(now)
 	if c != nil {
@@ -110,7 +111,7 @@ func (u *upstream) roundTripShort(req *http.Request, body []byte) (*http.Respons
 		if err == nil {
 			return resp, nil
 		}
-		if req.Context().Err() != nil || err.timeout() || err.sent && !sendableTwice(req.Method, req.ContentLength) {
+		if req.Context().Err() != nil || err.timeout() || err.sent && !twice {
 			return nil, err
 		}
 	}

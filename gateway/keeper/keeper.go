@@ -205,7 +205,7 @@ func (k *Keeper) watch(ctx context.Context, p *process, look context.Context) {
 	case replaced:
 		k.bury(ctx, p)
 	case gone:
-		k.lose(p)
+		k.lose(ctx, p)
 	}
 }
 
@@ -219,11 +219,14 @@ func (k *Keeper) bury(ctx context.Context, p *process) {
 	})
 }
 
-// lose notes that the process died.
-func (k *Keeper) lose(p *process) {
+// lose notes that the process died, unless another has taken its place.
+func (k *Keeper) lose(ctx context.Context, p *process) {
 	k.acting.Lock() // an upgrade under way may have replaced it
 	defer k.acting.Unlock()
 	how := "it died: " + p.reap()
+	if k.succeeded(ctx, p) {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.process != p {
@@ -239,6 +242,25 @@ func (k *Keeper) lose(p *process) {
 	k.process, k.hung, k.instead = nil, nil, how
 	k.status.PID, k.status.Note = 0, how
 	k.options.Log.Warn("the gateway is gone", "pid", p.pid, "how", how)
+}
+
+// succeeded takes on the successor of p, when p ended because it handed over
+// without being asked by its keeper. It is called with acting held.
+func (k *Keeper) succeeded(ctx context.Context, p *process) bool {
+	k.mu.Lock()
+	own := k.process == p && k.hung != p
+	k.mu.Unlock()
+	if !own {
+		return false
+	}
+	next, s, err := k.answering(ctx)
+	if err != nil || next == nil || next.pid == p.pid {
+		return false
+	}
+	k.replaced("it was upgraded")
+	k.take(next, s)
+	k.options.Log.Info("the gateway has handed over", "pid", next.pid, "version", s.Version)
+	return true
 }
 
 // A gateway that dies is started again at once; one that dies within steady of

@@ -230,3 +230,31 @@ func TestStopLeavesNothing(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A gateway that hands over by itself has not died, and nobody is told so.
+func TestHandOverThatTheKeeperDidNotAskFor(t *testing.T) {
+	k := run(t, "").serving()
+	k.apply(upstream(t))
+	for range 3 {
+		before := k.Status()
+		if err := syscall.Kill(before.PID, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the successor is kept", func() bool {
+			s := k.Status()
+			if s.PID == 0 || s.Note != "" {
+				t.Fatalf("%+v", s)
+			}
+			return s.PID != before.PID
+		})
+		if after := k.Status(); after.Address != before.Address || after.Instead != "it was upgraded" {
+			t.Errorf("was %+v, is %+v", before, after)
+		}
+		if err := get(before.Address); err != nil {
+			t.Error(err)
+		}
+	}
+	if strings.Contains(k.log.String(), "the gateway is gone") {
+		t.Error("the log tells of a death")
+	}
+}
