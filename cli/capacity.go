@@ -16,13 +16,16 @@ func newCapacity(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "capacity",
 		Short: "What a system can carry",
-		Long: `Fit the Universal Scalability Law to measurements.
+		Long: `Measure what a service carries, plan how many replicas it needs, and hold the plan
+against what is measured later.
 ` + exitCodesHelp,
-		Example: `  greenlight capacity fit measured.csv`,
-		Args:    knownSubcommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  greenlight capacity plan penguins --rate 400 --growth 5%/month
+  greenlight capacity check capacity/plan.json
+  greenlight capacity fit measured.csv`,
+		Args: knownSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCapacityFit(env))
+	cmd.AddCommand(newCapacityFit(env), newCapacityPlan(env), newCapacityCheck(env), newCapacityNothing())
 	return cmd
 }
 

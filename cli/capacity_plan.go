@@ -1,0 +1,458 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+	simulation "github.com/greenlight-dev/greenlight/capacity/latency"
+	"github.com/greenlight-dev/greenlight/capacity/plan"
+	"github.com/greenlight-dev/greenlight/measure"
+)
+
+// measureFlags say how it is measured.
+type measureFlags struct {
+	cpu              float64
+	rounds           int
+	warmup, duration time.Duration
+	clients          int
+	attempts         int
+	wait             time.Duration
+	quiet            bool
+}
+
+func (o *measureFlags) addFlags(f *pflag.FlagSet) {
+	f.Float64Var(&o.cpu, "cpu", 0, "cores that each replica is held to (default: resources.cpu of the description, else as many as fit)")
+	f.IntVar(&o.clients, "clients", 0, "clients for each replica, one request after the other (default: found out)")
+	o.addRunFlags(f)
+}
+
+func (o *measureFlags) addRunFlags(f *pflag.FlagSet) {
+	f.IntVar(&o.rounds, "rounds", 3, "how often each number of replicas is measured")
+	f.DurationVar(&o.warmup, "warmup", time.Second, "before each run, not counted")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "of each run")
+	f.IntVar(&o.attempts, "attempts", 3, "at a run that shows something else than the replicas, before the measurement is void")
+	f.DurationVar(&o.wait, "wait", time.Minute, "before a run, for other processes of this machine to leave it room")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress")
+}
+
+func (o *measureFlags) options(replicas []int, progress func(string)) measure.Options {
+	return measure.Options{
+		Replicas: replicas, Quota: o.cpu, Cores: runtime.NumCPU(), Rounds: o.rounds, Warmup: o.warmup, Duration: o.duration,
+		Clients: o.clients, Attempts: o.attempts, Gateway: measure.GatewayStage, Seed: uint64(time.Now().UnixNano()), Progress: progress, //nolint:gosec // any number will do
+	}
+}
+
+type capacityPlanOptions struct {
+	measureFlags
+	demandFlags
+	subject  measuredSystem
+	replicas []int
+	stages   []string
+	out      string
+	json     bool
+}
+
+func newCapacityPlan(env Env) *cobra.Command {
+	var o capacityPlanOptions
+	cmd := &cobra.Command{
+		Use:   "plan [ENV/]SERVICE [DIR|FILE]",
+		Short: "Measure a service, and plan how many replicas it needs",
+		Long: `Measure what 1, 2, 3, 4 replicas of a service carry, fit the scalability law,
+forecast the demand, and decide how many replicas each period needs.
+
+What is measured is not production: a system of its own is brought up on this
+machine from the description in this folder, DIR or FILE, with that service and
+what it depends on. Each replica is held to so many cores by control groups, and
+saturated through a gateway. A measurement that shows the generator, the gateway
+or other work of this machine is void, and the exit code 1. What replicas share,
+a database or a cache, is measured alone when it is named with --stage, by a URL
+of this machine; what nobody names is looked for by giving the replicas more cores.
+Use copies: whatever the requests do, they do it many times.
+
+plan.md, plan.html and plan.json are written to --out, and beside them
+replicas.yaml and hpa.yaml with the scaling settings. greenlight capacity check
+holds the plan against a measurement at a number of replicas that was not fitted.
+` + exitCodesHelp,
+		Example: `  greenlight capacity plan penguins --rate 400 --growth 5%/month --slo 'p99<50ms'
+  greenlight capacity plan production/api shop --history traffic.csv --event 'sale=2027-03-08..2027-03-15:x1.5'
+  greenlight capacity plan api --rate 50 --path /cart --stage database=http://127.0.0.1:9000/query`,
+		Args: takes(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd.Context(), env, args[0], optionalArgument(args[1:], "."))
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	o.demandFlags.addFlags(f)
+	f.IntSliceVar(&o.replicas, "replicas", []int{1, 2, 3, 4}, "how many are measured")
+	o.measureFlags.addFlags(f)
+	f.StringArrayVar(&o.stages, "stage", nil, "NAME=URL of something that all replicas share, measured alone; may be given several times")
+	o.subject.addFlags(f)
+	f.StringVar(&o.out, "out", "capacity", "folder that the plan is written to")
+	f.BoolVar(&o.json, "json", false, "print the plan as JSON")
+	return cmd
+}
+
+func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg string) error {
+	in, err := o.input(time.Now())
+	if err != nil {
+		return err
+	}
+	stages, names, err := parseStages(o.stages)
+	if err != nil {
+		return err
+	}
+	if err := o.subject.choose(env.Stderr, service, arg); err != nil {
+		return err
+	}
+	progress := newStepProgress(env.Stderr, o.quiet)
+	defer progress.finish()
+	found, err := o.measure(ctx, &env, stages, names, progress, in)
+	if err != nil {
+		return err
+	}
+	progress.step("simulating response times")
+	if in.Latency, err = o.latency(ctx, found, in.Policy); err != nil {
+		return err
+	}
+	in.Measurements, in.Stages = found.Measurements(), found.Stages
+	p, err := plan.Make(*in)
+	if err != nil {
+		return err
+	}
+	progress.finish()
+	if err := o.write(p, found); err != nil {
+		return err
+	}
+	if o.json {
+		return writeJSON(env.Stdout, p)
+	}
+	if err := printCapacityPlan(env.Stdout, p); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Stdout, "\nwritten to %s: plan.html, plan.md, plan.json, evidence.json, replicas.yaml, hpa.yaml\ncheck it: greenlight capacity check %s\n",
+		o.out, shellWord(filepath.Join(o.out, "plan.json")))
+	return err
+}
+
+// input is what the flags say, checked before anything is measured.
+func (o *capacityPlanOptions) input(now time.Time) (*plan.Input, error) {
+	in := &plan.Input{At: now}
+	var err error
+	if in.SLO, err = o.objectives(); err != nil {
+		return nil, err
+	}
+	if in.Policy, err = o.policy(); err != nil {
+		return nil, err
+	}
+	if in.Demand, err = o.demand(now); err != nil {
+		return nil, err
+	}
+	if in.Prices, err = o.priceList(); err != nil {
+		return nil, err
+	}
+	if len(o.replicas) < 3 {
+		return nil, &usageError{errors.New("--replicas: three different numbers are the least that a law can be fitted to")}
+	}
+	return in, o.subject.settle()
+}
+
+func parseStages(list []string) (map[string]string, []string, error) {
+	stages := make(map[string]string)
+	var names []string
+	for _, text := range list {
+		name, where, found := strings.Cut(text, "=")
+		if !found || name == "" || where == "" || stages[name] != "" {
+			return nil, nil, &usageError{fmt.Errorf("--stage %q: want NAME=URL, each name once", text)}
+		}
+		stages[name] = where
+		names = append(names, name)
+	}
+	return stages, names, nil
+}
+
+// choose finds the description, environment and service that are meant.
+func (m *measuredSystem) choose(stderr io.Writer, service, arg string) error {
+	if environment, name, found := strings.Cut(service, "/"); found {
+		m.Environment, service = environment, name
+	}
+	d, err := openDescription(stderr, arg, m.Environment)
+	if err != nil {
+		return err
+	}
+	m.Description, m.Environment, m.Service = d.path, d.environment, service
+	return nil
+}
+
+// measure brings the system up, measures it, and stops it.
+func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages map[string]string, names []string, progress *stepProgress, in *plan.Input) (found *measure.Evidence, err error) {
+	cores, err := o.subject.cores(env.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	if o.cpu == 0 {
+		o.cpu = cores
+	}
+	options := o.options(o.replicas, progress.step)
+	options.Stages = names
+	if err := options.Check(); err != nil {
+		return nil, err // before anything runs
+	}
+	in.Notes = append(in.Notes, machineNote(env.Build.Version))
+	progress.step(fmt.Sprintf("bringing up a system of its own with %s", o.subject.Service))
+	t, err := env.bringUp(ctx, &o.subject, stages, firstCores(o.cpu))
+	if err != nil {
+		return nil, err
+	}
+	t.Wait = o.wait
+	defer func() {
+		progress.step("stopping it")
+		err = errors.Join(err, t.end())
+	}()
+	if found, err = measure.Measure(ctx, t, options); err != nil {
+		return nil, err
+	}
+	in.System, in.Service = t.system.Name, o.subject.Service
+	in.Replica = plan.Replica{CPU: found.Quota, Memory: t.Memory, Start: t.Start}
+	in.Notes = append(in.Notes, fmt.Sprintf("%d runs of %s counted, %d were repeated because they showed something else; each replica had %d clients.",
+		len(found.Runs)+len(found.Lifted), o.duration, found.Repeated, found.Clients))
+	in.Notes = append(in.Notes, found.Notes...)
+	return found, nil
+}
+
+// firstCores is what a replica starts with where its quota is still to be found.
+func firstCores(cpu float64) float64 {
+	if cpu > 0 {
+		return cpu
+	}
+	return 0.15
+}
+
+// cores are those that the description gives a replica of the service, 0 for
+// none.
+func (m *measuredSystem) cores(stderr io.Writer) (float64, error) {
+	d, err := openDescription(stderr, m.Description, m.Environment)
+	if err != nil {
+		return 0, err
+	}
+	system, err := d.resolve(stderr, true)
+	if err != nil {
+		return 0, err
+	}
+	for i := range system.Services {
+		if s := &system.Services[i]; s.Name == m.Service {
+			return float64(s.Resources.CPU) / 1000, nil
+		}
+	}
+	var names []string
+	for i := range system.Services {
+		names = append(names, system.Services[i].Name)
+	}
+	return 0, greenlight.Errorf(greenlight.CodeNotFound, "environment %s has no service %q, only %s", m.Environment, m.Service, strings.Join(names, ", "))
+}
+
+// latency simulates response times with the variation that was measured.
+func (o *capacityPlanOptions) latency(ctx context.Context, found *measure.Evidence, policy plan.Policy) (plan.Latency, error) {
+	service, err := simulation.Measured(found.ServiceTimes())
+	if err != nil {
+		return plan.Latency{}, err
+	}
+	surface, err := simulation.NewSurface(ctx, simulation.Config{
+		Replicas: policy.MaxReplicas, Concurrency: found.Parallel(), Balancer: simulation.LeastOfTwo, Service: service, Seed: 1,
+	})
+	return plan.Latency{Surface: surface, Outside: found.Outside}, err
+}
+
+// capacityEvidence is the file beside a plan that it was made from.
+type capacityEvidence struct {
+	Format   string            `json:"format"`
+	Measured measuredSystem    `json:"measured"`
+	Evidence *measure.Evidence `json:"evidence"`
+}
+
+const capacityFormat = "greenlight-capacity/1"
+
+func (o *capacityPlanOptions) write(p *plan.Plan, found *measure.Evidence) error {
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return greenlight.WithCode(greenlight.CodeInvalid, err)
+	}
+	text := func(s string) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := io.WriteString(w, s)
+			return err
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{"plan.json", func(w io.Writer) error { return writeJSON(w, p) }},
+		{"plan.md", p.WriteMarkdown}, {"plan.html", p.WriteHTML},
+		{"evidence.json", func(w io.Writer) error {
+			return writeJSON(w, capacityEvidence{capacityFormat, o.subject, found})
+		}},
+		{"replicas.yaml", text(p.ReplicasYAML())}, {"hpa.yaml", text(p.HPA())},
+	} {
+		if err := writeCapacityFile(filepath.Join(o.out, f.name), f.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeCapacityFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// readCapacityPlan reads a plan and what it was made from.
+func readCapacityPlan(path string) (*plan.Plan, *capacityEvidence, error) {
+	var p plan.Plan
+	if err := readCapacityJSON(path, &p); err != nil {
+		return nil, nil, err
+	}
+	if p.Version != plan.Version || len(p.Curve) == 0 || p.Service == "" {
+		return nil, nil, greenlight.Errorf(greenlight.CodeInvalid, "%s is no capacity plan of version %d", path, plan.Version)
+	}
+	beside := filepath.Join(filepath.Dir(path), "evidence.json")
+	var e capacityEvidence
+	if err := readCapacityJSON(beside, &e); err != nil {
+		return nil, nil, err
+	}
+	if e.Format != capacityFormat || e.Evidence == nil || !(e.Evidence.Quota > 0) || e.Measured.Service != p.Service {
+		return nil, nil, greenlight.Errorf(greenlight.CodeInvalid, "%s is not what %s was made from", beside, path)
+	}
+	return &p, &e, nil
+}
+
+// mostPlanBytes bounds a plan that is read.
+const mostPlanBytes = 64 << 20
+
+func readCapacityJSON(path string, to any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return greenlight.WithCode(greenlight.CodeNotFound, err)
+	}
+	defer f.Close()
+	if err := json.NewDecoder(io.LimitReader(f, mostPlanBytes)).Decode(to); err != nil {
+		return greenlight.Errorf(greenlight.CodeInvalid, "%s: %w", path, err)
+	}
+	return nil
+}
+
+func printCapacityPlan(out io.Writer, p *plan.Plan) error {
+	fmt.Fprintf(out, "%s\n\n", p.Summary)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "replicas\tcarry\t95 % interval\tlimited by\twithin the SLO\t")
+	for _, c := range p.Curve[:min(len(p.Curve), shownReplicas)] {
+		mark := ""
+		if c.Extrapolated {
+			mark = " (a guess)"
+		}
+		fmt.Fprintf(w, "%d\t%s/s\t%s … %s\t%s%s\t%s/s\t\n", c.Replicas, three(c.X), three(c.Low), three(c.High), c.By, mark, three(c.SLORate))
+	}
+	fmt.Fprintf(w, "\t\t\t\t\t\n")
+	fmt.Fprintln(w, "period\tpeak\treplicas\tp99\tcheapest a month\t")
+	for _, d := range p.Periods {
+		p99, cost := "–", "–"
+		if d.P99 != nil {
+			p99 = fmt.Sprintf("%s ms", three(1e3*d.P99.Value))
+		}
+		if c := cheapestOf(d); c != nil {
+			cost = fmt.Sprintf("$%.0f %s %d × %s", c.Monthly, c.Provider, c.Machines, c.Type)
+		}
+		unmet := ""
+		if !d.Met {
+			unmet = " not enough"
+		}
+		fmt.Fprintf(w, "%s\t%s/s\t%d%s\t%s\t%s\t\n", d.Label, three(d.Peak.Expected), d.Replicas, unmet, p99, cost)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nbottleneck  %s, at %s/s: %s\nexpires     %s: %s\n", p.Bottleneck.Name, three(p.Bottleneck.Limit), p.Bottleneck.Why,
+		p.ExpiresAt.Format(time.DateOnly), p.ExpiresWhy)
+	for _, s := range p.Stages {
+		if s.RunsOut != "" {
+			fmt.Fprintf(out, "runs out    %s, in %s\n", s.Name, s.RunsOut)
+		}
+	}
+	return err
+}
+
+// shownReplicas bounds the table on the terminal; the files have all.
+const shownReplicas = 12
+
+func cheapestOf(d plan.Period) *plan.Cost {
+	var best *plan.Cost
+	for i := range d.Costs {
+		if best == nil || d.Costs[i].Monthly < best.Monthly {
+			best = &d.Costs[i]
+		}
+	}
+	return best
+}
+
+// three has three digits that count.
+func three(v float64) string {
+	if math.Abs(v) >= 100 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// stepProgress tells on standard error what is being done: on a terminal in
+// one line, elsewhere in a line each.
+type stepProgress struct {
+	w        io.Writer
+	terminal bool
+	off      bool
+	start    time.Time
+	shown    bool
+}
+
+func newStepProgress(w io.Writer, off bool) *stepProgress {
+	return &stepProgress{w: w, off: off, terminal: isTerminal(w), start: time.Now()}
+}
+
+func (p *stepProgress) step(text string) {
+	if p.off {
+		return
+	}
+	line := fmt.Sprintf("%4.0f s  %s", time.Since(p.start).Seconds(), text)
+	if !p.terminal {
+		fmt.Fprintln(p.w, line)
+		return
+	}
+	p.shown = true
+	const width = 110
+	if runes := []rune(line); len(runes) > width {
+		line = string(runes[:width-1]) + "…"
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+}
+
+func (p *stepProgress) finish() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}

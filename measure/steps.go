@@ -1,0 +1,317 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/capacity"
+	"github.com/greenlight-dev/greenlight/capacity/plan"
+)
+
+// The quota where nobody says one.
+const (
+	firstQuota = 0.15 // cores
+	leastQuota = 0.01 // cores; the least that a description takes
+)
+
+// roomFor is what gateway and generator may use each, in cores, at twice the
+// replicas that are measured: so many are checked later.
+const roomFor = 0.6
+
+// gateway measures the gateway before a service that does nothing: its ceiling,
+// and the time of a request that is spent outside a replica.
+func (s *session) gateway(ctx context.Context) error {
+	if s.Gateway == "" {
+		return nil
+	}
+	r, err := s.subject.Load(ctx, Traffic{Stage: s.Gateway, Clients: 1, Warmup: s.Warmup / 2, Duration: s.Duration / 2})
+	if err != nil {
+		return err
+	}
+	s.found.Outside = r.Mean
+	stage, err := s.ceiling(ctx, s.Gateway)
+	if err != nil {
+		return err
+	}
+	stage.Name = "gateway"
+	s.found.Stages = append(s.found.Stages, stage)
+	s.note("The gateway shared the machine with the generator while its ceiling was measured, so it is a careful figure.")
+	return nil
+}
+
+// stages measures each shared stage alone.
+func (s *session) stages(ctx context.Context) error {
+	for _, name := range s.Stages {
+		stage, err := s.ceiling(ctx, name)
+		if err != nil {
+			return err
+		}
+		s.found.Stages = append(s.found.Stages, stage)
+	}
+	return nil
+}
+
+// ceiling raises the clients of a stage until they bring no more, and then
+// repeats that.
+func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) {
+	clients, err := s.enough(ctx, name)
+	if err != nil {
+		return plan.Stage{}, err
+	}
+	var rates []float64
+	why := ""
+	for try := 0; len(rates) < s.Rounds+3 && try < s.Rounds+3+s.Attempts; try++ {
+		r, err := s.stage(ctx, name, clients)
+		if err != nil {
+			return plan.Stage{}, err
+		}
+		if reason := s.spoiled(&r); reason != "" {
+			why = reason
+			continue
+		}
+		rates = append(rates, r.Rate)
+	}
+	if len(rates) < 3 {
+		return plan.Stage{}, greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: stage %s with %d clients: %s", name, clients, why)
+	}
+	// Other work of the machine only lowers a ceiling: the higher half are the
+	// runs with the least of it.
+	slices.Sort(rates)
+	stage := stageOf(name, rates[len(rates)/2:])
+	s.say("stage %s alone: at most %.4g/s (%.4g … %.4g) with %d clients", name, stage.Ceiling, stage.Low, stage.High, clients)
+	return stage, nil
+}
+
+// enough is how many clients bring a stage to its ceiling. Where more of them
+// would be too many for the generator, it is those that are not.
+func (s *session) enough(ctx context.Context, name string) (int, error) {
+	best := 0.0
+	for clients := 4; ; clients *= 4 {
+		r, err := s.stage(ctx, name, clients)
+		if err != nil {
+			return 0, err
+		}
+		why := s.spoiled(&r)
+		switch {
+		case why != "" && clients == 4:
+			return clients, nil // its repetitions tell
+		case why != "":
+			return clients / 4, nil
+		case r.Rate < best*(1+flat) || clients == mostStageClients:
+			return clients, nil
+		}
+		best = r.Rate
+	}
+}
+
+// mostStageClients bounds the clients of a stage.
+const mostStageClients = 256
+
+func (s *session) stage(ctx context.Context, name string, clients int) (Reading, error) {
+	return s.subject.Load(ctx, Traffic{Stage: name, Clients: clients, Warmup: s.Warmup / 2, Duration: s.Duration / 2})
+}
+
+// leastDeviation is what two measurements of the same differ by at least, as a
+// share: a few that happen to agree prove no more than that.
+const leastDeviation = 0.015
+
+// stageOf makes a stage of repeated rates at its ceiling. Its interval holds
+// one new measurement in 95 % of cases, by Student's t.
+func stageOf(name string, rates []float64) plan.Stage {
+	mean, deviation := stat.MeanStdDev(rates, nil)
+	n := float64(len(rates))
+	deviation = max(deviation, leastDeviation*mean)
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * deviation * math.Sqrt(1+1/n)
+	return plan.Stage{Name: name, Ceiling: mean, Low: max(mean-half, mean/100), High: mean + half, PerRequest: 1, Driven: 1}
+}
+
+// quota chooses what a replica is held to where nobody says: little enough for
+// twice the replicas, gateway and generator to fit on this machine.
+func (s *session) quota(ctx context.Context) error {
+	if err := s.subject.Scale(ctx, 1); err != nil {
+		return err
+	}
+	if s.found.Quota > 0 {
+		return s.subject.Limit(ctx, s.found.Quota)
+	}
+	twice := float64(2 * s.most())
+	q := min(firstQuota, 0.6*float64(s.Cores)/twice)
+	for range 3 {
+		q = max(leastQuota, math.Floor(1000*q)/1000)
+		if err := s.subject.Limit(ctx, q); err != nil {
+			return err
+		}
+		r, err := s.subject.Load(ctx, Traffic{Clients: 8, Warmup: s.Warmup, Duration: s.Duration / 2})
+		if err != nil {
+			return err
+		}
+		if busy := r.busy(q); busy > mostBusy && len(r.Replica) > 0 {
+			return greenlight.Errorf(greenlight.CodeUnsupported, "one replica used %.2f cores, more than the %.3g that it is held to: "+
+				"this machine gives Greenlight no control groups (cgroup v1 or v2) that it may write, and without them more replicas on one machine do not show what they carry", r.Replica[0], q)
+		}
+		need := twice * max(r.Gateway, r.Own)
+		if need <= roomFor*1.1 || q == leastQuota {
+			break
+		}
+		s.say("%d replicas of %.3g cores would need %.1f cores for gateway or generator; smaller ones are tried", 2*s.most(), q, need)
+		q *= roomFor / need
+	}
+	s.found.Quota = q
+	s.note("Nothing says how many cores a replica has, so each was held to %.3g, small enough for %d of them, the gateway and the generator to fit on %d cores. Give --cpu, or resources in the description, for others.", q, 2*s.most(), s.Cores)
+	return nil
+}
+
+// light measures one replica with little to do: how long it takes for a
+// request without waiting, and how much that varies.
+func (s *session) light(ctx context.Context) error {
+	r, err := s.valid(ctx, "one replica", s.found.Quota, func() (Run, error) { return s.saturate(ctx, 1, 8) })
+	if err != nil {
+		return err
+	}
+	rate := lightLoad * r.Rate
+	if rate <= 0 {
+		return greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: one replica answered nothing in %s", s.Duration)
+	}
+	reading, err := s.subject.Load(ctx, Traffic{Rate: rate, Warmup: s.Warmup, Duration: s.Duration})
+	if err != nil {
+		return err
+	}
+	s.found.Light = Run{N: 1, Quota: s.found.Quota, Reading: reading}
+	s.say("one replica at %.4g/s, %.0f %% of what it carries: mean %.3g ms, p99 %.3g ms", rate, 100*lightLoad, 1e3*reading.Mean, 1e3*reading.P99)
+	return nil
+}
+
+// lightLoad is the share of its throughput at which a request hardly waits.
+const lightLoad = 0.2
+
+// rising puts more and more clients on one replica until they bring no more.
+func (s *session) rising(ctx context.Context) error {
+	best, clients := 0.0, 1
+	for c := 1; c <= mostClients; c *= 2 {
+		r, err := s.subject.Load(ctx, Traffic{Clients: c, Warmup: s.Warmup / 2, Duration: s.Duration / 2})
+		if err != nil {
+			return err
+		}
+		s.found.Rising = append(s.found.Rising, Run{N: 1, Quota: s.found.Quota, Clients: c, Reading: r})
+		s.say("one replica, %d clients: %.4g/s, p99 %.3g ms", c, r.Rate, 1e3*r.P99)
+		if c > 8 && r.Rate < best*(1+flat) {
+			break
+		}
+		if r.Rate > best*(1+flat) {
+			best, clients = r.Rate, c
+		}
+	}
+	if s.found.Clients == 0 {
+		s.found.Clients = max(leastClients, 2*clients)
+	}
+	return nil
+}
+
+// leastClients is how many keep a replica busy while the answers of others are
+// on their way.
+const leastClients = 8
+
+// lift gives the most replicas more cores each, which drives all that they
+// share as more replicas would: what does not show yet at the most that was
+// measured, a lock that all of them wait for, shows then.
+func (s *session) lift(ctx context.Context) error {
+	room := float64(s.Cores) - reserved
+	factor := min(mostLift, room/(s.found.Quota*float64(s.most())))
+	if factor < leastLift {
+		s.note("There is no room on %d cores to give replicas more than %.3g, so it was not looked for what they share beyond the stages measured alone.", s.Cores, s.found.Quota)
+		return nil
+	}
+	quota := math.Floor(1000*s.found.Quota*factor) / 1000
+	if err := s.subject.Scale(ctx, s.most()); err != nil {
+		return err
+	}
+	if err := s.subject.Limit(ctx, quota); err != nil {
+		return err
+	}
+	for try := 0; len(s.found.Lifted) < max(3, s.Rounds) && try < max(3, s.Rounds)+s.Attempts; try++ {
+		r, err := s.saturateAt(ctx, quota, s.most(), 2*s.most()*s.found.Clients)
+		if err != nil {
+			return err
+		}
+		if why := s.spoiledService(&r.Reading, quota); why != "" {
+			s.say("with more cores each: does not count: %s", why)
+			continue
+		}
+		r.Round = len(s.found.Lifted) + 1
+		s.found.Lifted = append(s.found.Lifted, r)
+		s.say("%d replicas of %.3g cores: %.4g/s, at %.0f %% of that", r.N, quota, r.Rate, 100*r.busy(quota))
+	}
+	return s.hidden(ctx, quota)
+}
+
+const (
+	mostLift  = 2.0
+	leastLift = 1.3
+)
+
+// Hidden is the name of a stage that nobody named.
+const Hidden = "shared wait"
+
+// hidden makes a stage of what the replicas wait for with more cores each.
+func (s *session) hidden(ctx context.Context, quota float64) error {
+	var rates []float64
+	busy := 0.0
+	for _, r := range s.found.Lifted {
+		rates = append(rates, r.Rate)
+		busy += r.busy(quota) / float64(len(s.found.Lifted))
+	}
+	most := fmt.Sprintf("%d replicas with %.3g cores each instead of %.3g", s.most(), quota, s.found.Quota)
+	switch {
+	case len(rates) < 2:
+		s.note("%s: too few runs counted, so what they share beyond the stages measured alone is not known.", most)
+		return nil
+	case busy >= leastBusy:
+		s.note("%s still used %.0f %% of them: nothing that they share gave way up to %.4g/s.", most, 100*busy, stat.Mean(rates, nil))
+		s.doubt(quota, stat.Mean(rates, nil))
+		return nil
+	}
+	more, err := s.saturateAt(ctx, quota, s.most(), 4*s.most()*s.found.Clients)
+	if err != nil {
+		return err
+	}
+	if more.Rate > (1+flat)*stat.Mean(rates, nil) {
+		s.note("%s used %.0f %% of them, for want of clients; what they share beyond the stages measured alone is not known.", most, 100*busy)
+		return nil
+	}
+	stage := stageOf(Hidden, rates)
+	for i := range s.found.Stages {
+		known := &s.found.Stages[i]
+		if stage.Low < known.High && stage.High > known.Low {
+			s.note("%s used only %.0f %% of them and came to %.4g/s, which is the ceiling of the stage %s (alone %.4g/s); as the replicas drive it is how it is planned with.", most, 100*busy, stage.Ceiling, known.Name, known.Ceiling)
+			known.Low, known.High = min(known.Low, stage.Low), max(known.High, stage.High)
+			known.Ceiling = stage.Ceiling
+			return nil
+		}
+	}
+	s.found.Stages = append(s.found.Stages, stage)
+	s.note("%s used only %.0f %% of them and came to %.4g/s: they wait for something that all of them share and that no stage names: a lock, a table, another service.", most, 100*busy, stage.Ceiling)
+	return nil
+}
+
+// doubt holds the law against what larger replicas carried: a bend that they
+// do not show may be the machine's noise.
+func (s *session) doubt(quota, rate float64) {
+	var points []capacity.Point
+	for _, r := range s.found.Runs {
+		points = append(points, capacity.Point{N: float64(r.N), X: r.Rate})
+	}
+	fit, err := capacity.FitLaw(points)
+	if err != nil {
+		return
+	}
+	n := float64(s.most()) * quota / s.found.Quota
+	if x := fit.At(n); x < (1-mostSpread)*rate {
+		s.note("The law says %.4g/s for the cores that these had, %.0f %% less than they carried: part of its bend is noise of this machine. Measure again when it has less to do, or with more --rounds.", x, 100*(1-x/rate))
+	}
+}
