@@ -33,7 +33,7 @@ func describe(t *testing.T, service string) *spec.Service {
 
 func make1(t *testing.T, service string, files fstest.MapFS) *release.Release {
 	t.Helper()
-	r, err := release.New(describe(t, service), files, "/work/shop", "/work/shop/state")
+	r, err := release.New(describe(t, service), files, "/srv/shop", "/srv/shop/state")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,15 +46,15 @@ func file(content string) *fstest.MapFile {
 
 func program() fstest.MapFS {
 	return fstest.MapFS{
-		"work/shop/app.py":                  file("print(1)"),
-		"work/shop/lib/x.py":                file("x"),
-		"work/shop/.git/HEAD":               file("main"),
-		"work/shop/state/greenlight.db":     file("db"),
-		"work/shop/venv/bin/python":         file("python"),
-		"work/shop/lib/__pycache__/x.pyc":   file("pyc"),
-		"work/shop/node_modules/a/index.js": file("js"),
-		"work/shop/data/rows.db":            file("rows"),
-		"work/shop/latest":                  {Data: []byte("lib/x.py"), Mode: fs.ModeSymlink | 0o777},
+		"srv/shop/app.py":                  file("print(1)"),
+		"srv/shop/lib/x.py":                file("x"),
+		"srv/shop/.git/HEAD":               file("main"),
+		"srv/shop/state/greenlight.db":     file("db"),
+		"srv/shop/venv/bin/python":         file("python"),
+		"srv/shop/lib/__pycache__/x.pyc":   file("pyc"),
+		"srv/shop/node_modules/a/index.js": file("js"),
+		"srv/shop/data/rows.db":            file("rows"),
+		"srv/shop/latest":                  {Data: []byte("lib/x.py"), Mode: fs.ModeSymlink | 0o777},
 	}
 }
 
@@ -69,13 +69,13 @@ func TestWhatChangesADigest(t *testing.T) {
 		change func(fstest.MapFS)
 		same   bool
 	}{
-		"content":           {change: func(f fstest.MapFS) { f["work/shop/lib/x.py"] = file("y") }},
-		"name":              {change: func(f fstest.MapFS) { f["work/shop/lib/y.py"] = file("x"); delete(f, "work/shop/lib/x.py") }},
-		"mode":              {change: func(f fstest.MapFS) { f["work/shop/app.py"].Mode = 0o755 }},
-		"where a link goes": {change: func(f fstest.MapFS) { f["work/shop/latest"].Data = []byte("app.py") }},
-		"time":              {change: func(f fstest.MapFS) { f["work/shop/app.py"].ModTime = time.Unix(2, 0) }, same: true},
-		"state":             {change: func(f fstest.MapFS) { f["work/shop/state/greenlight.db"] = file("other") }, same: true},
-		"a volume":          {change: func(f fstest.MapFS) { f["work/shop/data/rows.db"] = file("other") }, same: true},
+		"content":           {change: func(f fstest.MapFS) { f["srv/shop/lib/x.py"] = file("y") }},
+		"name":              {change: func(f fstest.MapFS) { f["srv/shop/lib/y.py"] = file("x"); delete(f, "srv/shop/lib/x.py") }},
+		"mode":              {change: func(f fstest.MapFS) { f["srv/shop/app.py"].Mode = 0o755 }},
+		"where a link goes": {change: func(f fstest.MapFS) { f["srv/shop/latest"].Data = []byte("app.py") }},
+		"time":              {change: func(f fstest.MapFS) { f["srv/shop/app.py"].ModTime = time.Unix(2, 0) }, same: true},
+		"state":             {change: func(f fstest.MapFS) { f["srv/shop/state/greenlight.db"] = file("other") }, same: true},
+		"a volume":          {change: func(f fstest.MapFS) { f["srv/shop/data/rows.db"] = file("other") }, same: true},
 		"caches": {change: func(f fstest.MapFS) {
 			maps.DeleteFunc(f, func(name string, _ *fstest.MapFile) bool {
 				return strings.Contains(name, "venv") || strings.Contains(name, ".git") || strings.Contains(name, "node_modules") || strings.Contains(name, "__pycache__")
@@ -107,11 +107,11 @@ func TestTemplateOfAProgram(t *testing.T) {
 	}
 	got := read.Template("dev", "/unused", []string{"/bin/greenlight"})
 	want := greenlight.ReplicaSpec{
-		Environment: "dev", Service: "api", Release: r.Digest(), Command: []string{"python", "app.py"}, Dir: "/work/shop",
-		Env: map[string]string{"A": "b"}, Secrets: map[string]greenlight.SecretRef{"KEY": {File: "/work/shop/key"}, "TOKEN": {Env: "T"}},
+		Environment: "dev", Service: "api", Release: r.Digest(), Command: []string{"python", "app.py"}, Dir: "/srv/shop",
+		Env: map[string]string{"A": "b"}, Secrets: map[string]greenlight.SecretRef{"KEY": {File: "/srv/shop/key"}, "TOKEN": {Env: "T"}},
 		Resources:  greenlight.Resources{MilliCPU: 500, MemoryBytes: 64 << 20},
 		Ready:      greenlight.Probe{TCP: true, Interval: 2 * time.Second, Timeout: 2 * time.Second, Failures: 3, Successes: 1},
-		StartGrace: time.Minute, StopGrace: time.Millisecond, Volumes: map[string]string{"rows": "/work/shop/data"},
+		StartGrace: time.Minute, StopGrace: time.Millisecond, Volumes: map[string]string{"rows": "/srv/shop/data"},
 	}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -131,24 +131,24 @@ func external() *fstest.MapFile {
 }
 
 func TestExternalDataIsPartOfTheRelease(t *testing.T) {
-	files := fstest.MapFS{"work/shop/model.onnx": external(), "work/shop/w.bin": file("12345678"), "work/shop/other.bin": file("no part of it")}
+	files := fstest.MapFS{"srv/shop/model.onnx": external(), "srv/shop/w.bin": file("12345678"), "srv/shop/other.bin": file("no part of it")}
 	r := make1(t, "{model: model.onnx}", files)
 	if len(r.Files) != 2 || r.Files[1].Path != "api/w.bin" || r.Files[1].Size != 8 {
 		t.Errorf("files %+v", r.Files)
 	}
-	files["work/shop/w.bin"] = file("87654321")
+	files["srv/shop/w.bin"] = file("87654321")
 	if make1(t, "{model: model.onnx}", files).Digest() == r.Digest() {
 		t.Error("other weights give the same release")
 	}
-	delete(files, "work/shop/w.bin")
-	if _, err := release.New(describe(t, "{model: model.onnx}"), files, "/work/shop"); greenlight.CodeOf(err) != greenlight.CodeInvalid || !strings.Contains(err.Error(), "w.bin") {
+	delete(files, "srv/shop/w.bin")
+	if _, err := release.New(describe(t, "{model: model.onnx}"), files, "/srv/shop"); greenlight.CodeOf(err) != greenlight.CodeInvalid || !strings.Contains(err.Error(), "w.bin") {
 		t.Errorf("without the weights: %v", err)
 	}
 }
 
 func TestReleaseOfModels(t *testing.T) {
 	files := fstest.MapFS{
-		"work/shop/penguins/model.onnx": file("a model"), "work/shop/penguins/proof.json": file("{}"), "work/shop/penguins/train.py": file("no part of it"),
+		"srv/shop/penguins/model.onnx": file("a model"), "srv/shop/penguins/proof.json": file("{}"), "srv/shop/penguins/train.py": file("no part of it"),
 		"models/net.onnx": file("a net"), "models/net.proof.json": file("{}"), "models/proof.json": file("another's"),
 	}
 	r := make1(t, "{model: {species: penguins, net: /models/net.onnx}}", files)
@@ -159,7 +159,7 @@ func TestReleaseOfModels(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"net/net.onnx from /models/net.onnx", "net/net.proof.json from /models/net.proof.json",
-		"species/model.onnx from /work/shop/penguins/model.onnx", "species/proof.json from /work/shop/penguins/proof.json",
+		"species/model.onnx from /srv/shop/penguins/model.onnx", "species/proof.json from /srv/shop/penguins/proof.json",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
@@ -168,11 +168,11 @@ func TestReleaseOfModels(t *testing.T) {
 	if want := "/bin/greenlight serve --addr 127.0.0.1:$PORT --grace 27s species=/state/releases/d/species/model.onnx net=/state/releases/d/net/net.onnx"; command != want {
 		t.Errorf("command %s, want %s", command, want)
 	}
-	files["work/shop/penguins/proof.json"] = file("{ }")
+	files["srv/shop/penguins/proof.json"] = file("{ }")
 	if again := make1(t, "{model: {species: penguins, net: /models/net.onnx}}", files); again.Digest() == r.Digest() {
 		t.Error("another proof gives the same release")
 	}
-	if _, err := release.New(describe(t, "{model: nowhere}"), files, "/work/shop"); greenlight.CodeOf(err) != greenlight.CodeNotFound || !strings.Contains(err.Error(), "/work/shop/nowhere") {
+	if _, err := release.New(describe(t, "{model: nowhere}"), files, "/srv/shop"); greenlight.CodeOf(err) != greenlight.CodeNotFound || !strings.Contains(err.Error(), "/srv/shop/nowhere") {
 		t.Errorf("a model that is not there: %v", err)
 	}
 }
@@ -180,9 +180,9 @@ func TestReleaseOfModels(t *testing.T) {
 func TestATreeOfTooManyFilesIsRefused(t *testing.T) {
 	files := fstest.MapFS{}
 	for i := range release.MaxTreeFiles + 1 {
-		files[fmt.Sprintf("work/shop/%d", i)] = file("")
+		files[fmt.Sprintf("srv/shop/%d", i)] = file("")
 	}
-	_, err := release.New(describe(t, "{run: ./x}"), files, "/work/shop")
+	_, err := release.New(describe(t, "{run: ./x}"), files, "/srv/shop")
 	if greenlight.CodeOf(err) != greenlight.CodeInvalid || !strings.Contains(err.Error(), "set dir") {
 		t.Errorf("got %v", err)
 	}
