@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/greenlight-dev/greenlight/stall"
 )
 
 // clientConn is a client's connection for as long as its requests are simple.
@@ -22,7 +24,7 @@ import (
 // the connection with every byte of that request unread.
 type clientConn struct {
 	door     *door
-	net      *stallConn
+	net      *stall.Conn
 	raw      syscall.RawConn // nil when the connection has none
 	ctx      context.Context // done when the client is gone
 	cancel   context.CancelFunc
@@ -58,7 +60,7 @@ const (
 )
 
 func newClientConn(d *door, nc net.Conn) *clientConn {
-	c := &clientConn{door: d, net: &stallConn{Conn: nc, timeout: d.stall}, buf: make([]byte, clientBuffer)}
+	c := &clientConn{door: d, net: stall.NewConn(nc, d.stall), buf: make([]byte, clientBuffer)}
 	if s, ok := nc.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			c.raw = raw
@@ -233,7 +235,7 @@ func (c *clientConn) handOver() bool {
 	c.unwatch()
 	c.cancel()
 	_ = c.net.SetReadDeadline(time.Time{}) // the server sets its own
-	return c.door.handed.offer(&handedConn{stallConn: c.net, unread: bytes.Clone(c.buf[c.start:c.end])})
+	return c.door.handed.offer(&handedConn{Conn: c.net, unread: bytes.Clone(c.buf[c.start:c.end])})
 }
 
 // takeBody reads the body of e's request into its memory.

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/greenlight-dev/greenlight/stall"
 )
 
 // accept serves the door's connections, each in a goroutine of its own, until
@@ -128,13 +130,13 @@ func (l *handedListener) Addr() net.Addr { return l.address }
 
 // handedConn is a connection of which something was read.
 type handedConn struct {
-	*stallConn
+	*stall.Conn
 	unread []byte
 }
 
 func (c *handedConn) Read(p []byte) (int, error) {
 	if len(c.unread) == 0 {
-		return c.stallConn.Read(p)
+		return c.Conn.Read(p)
 	}
 	n := copy(p, c.unread)
 	if c.unread = c.unread[n:]; len(c.unread) == 0 {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/acme/autocert"
+
+	"github.com/greenlight-dev/greenlight/stall"
 )
 
 // door is one listening address with its server.
@@ -85,7 +87,7 @@ func (g *Gateway) serveDoor(d *door) {
 	d.served.Add(1)
 	var ln net.Listener = d.handed
 	if d.tls != nil {
-		ln = tls.NewListener(stallListener{d.listener, d.stall}, d.http.TLSConfig)
+		ln = tls.NewListener(stall.Listener{Listener: d.listener, Timeout: d.stall}, d.http.TLSConfig)
 	} else {
 		d.answering.Go(d.accept)
 	}
@@ -173,56 +175,6 @@ func waitClosed(ctx context.Context, doors []*door, linger time.Duration) {
 			return
 		}
 	}
-}
-
-// stallListener bounds how long a client may take to accept what is sent.
-type stallListener struct {
-	net.Listener
-	timeout time.Duration
-}
-
-func (l stallListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &stallConn{Conn: c, timeout: l.timeout}, nil
-}
-
-// stallConn has a deadline on each write. As moving a deadline costs, it is
-// moved only when a quarter of it has passed.
-type stallConn struct {
-	net.Conn
-	timeout time.Duration
-	setAt   atomic.Int64 // nanoseconds since 1970
-}
-
-func (c *stallConn) Write(p []byte) (int, error) {
-	now := time.Now()
-	if n := now.UnixNano(); n-c.setAt.Load() > int64(c.timeout/4) {
-		c.setAt.Store(n)
-		_ = c.Conn.SetWriteDeadline(now.Add(c.timeout)) // fails only when closed, and then so does the write
-	}
-	return c.Conn.Write(p)
-}
-
-// SetWriteDeadline is called by the server between requests to take away the
-// deadline of the last; ours stays.
-func (c *stallConn) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() {
-		return nil
-	}
-	c.setAt.Store(0)
-	return c.Conn.SetWriteDeadline(t)
-}
-
-// CloseWrite lets the server say that it will send no more while the client
-// still sends: an answer to a request that is refused is then not lost.
-func (c *stallConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }
 
 // duplicate gives another listener on the same socket.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/stall"
 )
 
 // Options shape a server; the zero value has defaults.
@@ -112,7 +113,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ConnState:         countOpen(&open),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(stallListener{ln, s.options.StallTimeout}) }()
+	go func() { failed <- server.Serve(stall.Listener{Listener: ln, Timeout: s.options.StallTimeout}) }()
 	select {
 	case err := <-failed:
 		return errors.Join(err, server.Close())

@@ -1,4 +1,6 @@
-package modelserver
+// Package stall ends connections whose client accepts nothing of what is sent
+// to it.
+package stall
 
 import (
 	"net"
@@ -6,39 +8,42 @@ import (
 	"time"
 )
 
-// stallListener ends connections whose client accepts nothing for so long of
-// what is sent to it.
-type stallListener struct {
+// Listener ends connections whose client accepts nothing for Timeout.
+type Listener struct {
 	net.Listener
-	timeout time.Duration
+	Timeout time.Duration
 }
 
-func (l stallListener) Accept() (net.Conn, error) {
+// Accept waits for the next connection.
+func (l Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &stallConn{Conn: c, timeout: l.timeout}, nil
+	return NewConn(c, l.Timeout), nil
 }
 
-// stallConn has a deadline on each write. Moving one costs more than all else
+// NewConn bounds the writes of one connection.
+func NewConn(c net.Conn, timeout time.Duration) *Conn { return &Conn{Conn: c, timeout: timeout} }
+
+// Conn has a deadline on each write. Moving one costs more than all else
 // here, so that is done only when a quarter of it has passed: a client has
 // between three quarters of the time and all of it.
-type stallConn struct {
+type Conn struct {
 	net.Conn
 	timeout time.Duration
 	setAt   atomic.Int64 // nanoseconds since 1970
 }
 
-// stallPart is what has to be accepted within the time. It is about what a
+// part is what has to be accepted within the time. It is about what a
 // socket takes at once, so that a slow client makes progress by it.
-const stallPart = 64 << 10
+const part = 64 << 10
 
 // Write gives a large answer out in parts, as a deadline is that of a whole
 // write: a client that is only slow gets all of it.
-func (c *stallConn) Write(p []byte) (n int, err error) {
-	for len(p)-n > stallPart {
-		m, err := c.writePart(p[n : n+stallPart])
+func (c *Conn) Write(p []byte) (n int, err error) {
+	for len(p)-n > part {
+		m, err := c.writePart(p[n : n+part])
 		if n += m; err != nil {
 			return n, err
 		}
@@ -47,7 +52,7 @@ func (c *stallConn) Write(p []byte) (n int, err error) {
 	return n + m, err
 }
 
-func (c *stallConn) writePart(p []byte) (int, error) {
+func (c *Conn) writePart(p []byte) (int, error) {
 	now := time.Now()
 	if at := now.UnixNano(); at-c.setAt.Load() > int64(c.timeout/4) {
 		c.setAt.Store(at)
@@ -58,7 +63,7 @@ func (c *stallConn) writePart(p []byte) (int, error) {
 
 // SetWriteDeadline is called by net/http after every request to take the
 // deadline away; ours stays.
-func (c *stallConn) SetWriteDeadline(t time.Time) error {
+func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
 		return nil
 	}
@@ -68,7 +73,7 @@ func (c *stallConn) SetWriteDeadline(t time.Time) error {
 
 // CloseWrite lets net/http end the answer to a request that it refuses while
 // the client still sends.
-func (c *stallConn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
