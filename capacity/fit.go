@@ -50,7 +50,11 @@ type Fit struct {
 	DF     int       `json:"df"` // degrees of freedom: points−3
 	MaxN   float64   `json:"max_n"`
 
+	// relative tells that residuals are shares of the measured throughput, and
+	// Sigma and SSE with them.
+	relative   bool
 	covariance *mat.SymDense
+	region     region
 }
 
 // FitLaw fits the law. It needs four points at three different N.
@@ -58,14 +62,38 @@ func FitLaw(points []Point) (*Fit, error) {
 	if err := checkPoints(points); err != nil {
 		return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
 	}
+	s := samplesOf(points)
+	law, _ := s.nearest(1, 1)
+	return describe(law, s)
+}
+
+// sample is a measurement and how much its residual counts.
+type sample struct {
+	Point
+	weight float64
+}
+
+type samples []sample
+
+func samplesOf(points []Point) samples {
+	s := make(samples, len(points))
+	for i, p := range points {
+		s[i] = sample{p, 1}
+	}
+	return s
+}
+
+// nearest is the law of least squares with α and β up to some most, and its
+// sum of squares.
+func (s samples) nearest(mostAlpha, mostBeta float64) (Law, float64) {
 	scale := 0.0 // X is fitted as a share of its largest, so that units do not matter
-	for _, p := range points {
+	for _, p := range s {
 		scale = max(scale, p.X)
 	}
-	search := lawSearch(points, scale)
-	best, _ := search.minimize(startOf(points, scale))
-	law := Law{best[0], best[1], best[2] * scale}
-	return describe(law, points)
+	search := s.search(scale)
+	search.upper[0], search.upper[1] = mostAlpha, mostBeta
+	best, sum := search.minimize(s.start(scale))
+	return Law{best[0], best[1], best[2] * scale}, sum * scale * scale
 }
 
 func checkPoints(points []Point) error {
@@ -107,36 +135,36 @@ func (p Point) check() error {
 	return nil
 }
 
-func lawSearch(points []Point, scale float64) *leastSquares {
+func (s samples) search(scale float64) *leastSquares {
 	at := func(p []float64) Law { return Law{p[0], p[1], p[2]} }
 	return &leastSquares{
-		points: len(points),
+		points: len(s),
 		lower:  []float64{0, 0, 0},
 		upper:  []float64{1, 1, math.Inf(1)},
 		residuals: func(p, out []float64) {
 			law := at(p)
-			for i, q := range points {
-				out[i] = law.At(q.N) - q.X/scale
+			for i, q := range s {
+				out[i] = q.weight * (law.At(q.N) - q.X/scale)
 			}
 		},
 		jacobian: func(p []float64, out *mat.Dense) {
 			law := at(p)
-			for i, q := range points {
+			for i, q := range s {
 				g := law.gradient(q.N)
-				out.SetRow(i, g[:])
+				out.SetRow(i, []float64{q.weight * g[0], q.weight * g[1], q.weight * g[2]})
 			}
 		},
 	}
 }
 
-// startOf is the best of a grid of α and β, each with the γ that is optimal
+// start is the best of a grid of α and β, each with the γ that is optimal
 // for it: γ enters linearly.
-func startOf(points []Point, scale float64) []float64 {
+func (s samples) start(scale float64) []float64 {
 	var best []float64
 	least := math.Inf(1)
 	for _, alpha := range []float64{0, 0.001, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9} {
 		for _, beta := range []float64{0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5} {
-			gamma, sum := bestGamma(points, scale, Law{alpha, beta, 1})
+			gamma, sum := s.bestGamma(scale, Law{alpha, beta, 1})
 			if sum < least {
 				least, best = sum, []float64{alpha, beta, gamma}
 			}
@@ -145,29 +173,30 @@ func startOf(points []Point, scale float64) []float64 {
 	return best
 }
 
-func bestGamma(points []Point, scale float64, unit Law) (gamma, sum float64) {
+// bestGamma is the γ of least squares for the α and β of a unit law.
+func (s samples) bestGamma(scale float64, unit Law) (gamma, sum float64) {
 	var xf, ff float64
-	for _, p := range points {
-		f := unit.At(p.N)
-		xf += p.X / scale * f
+	for _, p := range s {
+		f := p.weight * unit.At(p.N)
+		xf += p.weight * p.X / scale * f
 		ff += f * f
 	}
 	gamma = max(xf/ff, 0)
-	for _, p := range points {
-		d := gamma*unit.At(p.N) - p.X/scale
+	for _, p := range s {
+		d := p.weight * (gamma*unit.At(p.N) - p.X/scale)
 		sum += d * d
 	}
 	return gamma, sum
 }
 
-// describe adds to a law how well the points support it.
-func describe(law Law, points []Point) (*Fit, error) {
-	f := &Fit{Law: law, DF: len(points) - 3}
-	j := mat.NewDense(len(points), 3, nil)
-	for i, p := range points {
+// describe adds to a law how well the samples support it.
+func describe(law Law, s samples) (*Fit, error) {
+	f := &Fit{Law: law, DF: len(s) - 3}
+	j := mat.NewDense(len(s), 3, nil)
+	for i, p := range s {
 		g := law.gradient(p.N)
-		j.SetRow(i, g[:])
-		d := law.At(p.N) - p.X
+		j.SetRow(i, []float64{p.weight * g[0], p.weight * g[1], p.weight * g[2]})
+		d := p.weight * (law.At(p.N) - p.X)
 		f.SSE += d * d
 		f.MaxN = max(f.MaxN, p.N)
 	}
@@ -182,9 +211,15 @@ func describe(law Law, points []Point) (*Fit, error) {
 	t := quantileT(0.95, f.DF)
 	around := func(v, se float64) [2]float64 { return [2]float64{v - t*se, v + t*se} }
 	f.CI95 = Intervals{around(law.Alpha, f.SE.Alpha), around(law.Beta, f.SE.Beta), around(law.Gamma, f.SE.Gamma)}
-	n, x := law.Peak()
-	f.PeakN, f.PeakX, f.LimitX = finite(n), finite(x), finite(law.Limit())
+	f.region = regionOf(f, s)
+	f.peak()
 	return f, nil
+}
+
+// peak fills in what follows from the law.
+func (f *Fit) peak() {
+	n, x := f.Peak()
+	f.PeakN, f.PeakX, f.LimitX = finite(n), finite(x), finite(f.Limit())
 }
 
 // covariance is σ²(JᵀJ)⁻¹, by QR of J with columns of length one.
@@ -239,7 +274,9 @@ func finite(v float64) *float64 {
 type Prediction struct {
 	N float64 `json:"n"`
 	X float64 `json:"x"`
-	// Low and High hold one new measurement in 95 % of cases (delta method).
+	// Low and High hold one new measurement in 95 % of cases: the laws within
+	// the bounds that the measurements do not rule out (by their sum of squares,
+	// a profile interval), and the scatter of a measurement around its law.
 	// Beyond twice the largest N that was measured, the interval is widened
 	// by N/(2·MaxN), because there the law itself is a guess.
 	Low          float64 `json:"low"`
@@ -249,13 +286,16 @@ type Prediction struct {
 
 // Predict is the throughput at n with its interval.
 func (f *Fit) Predict(n float64) Prediction {
-	g := f.gradient(n)
-	v := mat.NewVecDense(3, g[:])
-	half := quantileT(0.95, f.DF) * math.Sqrt(f.Sigma*f.Sigma+mat.Inner(v, f.covariance, v))
 	p := Prediction{N: n, X: f.At(n), Extrapolated: n > 2*f.MaxN}
-	if p.Extrapolated {
-		half *= n / (2 * f.MaxN)
+	low, high := f.region.at(n)
+	scatter := quantileT(0.95, f.DF) * f.Sigma
+	if f.relative {
+		scatter *= p.X
 	}
-	p.Low, p.High = max(0, p.X-half), p.X+half
+	below, above := math.Hypot(scatter, max(0, p.X-low)), math.Hypot(scatter, max(0, high-p.X))
+	if p.Extrapolated {
+		below, above = below*n/(2*f.MaxN), above*n/(2*f.MaxN)
+	}
+	p.Low, p.High = max(0, p.X-below), p.X+above
 	return p
 }
