@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,24 @@ func detectCgroups() *cgroups {
 	if err := errors.Join(err1, err2); err != nil {
 		return &cgroups{why: err.Error()}
 	}
-	return findCgroups(parseMounts(mounts), parseOwn(own))
+	found := findCgroups(parseMounts(mounts), parseOwn(own))
+	found.weigh(runtime.NumCPU())
+	return found
+}
+
+// weigh gives the folder of all replicas the weight of a process for each core:
+// with the kernel's default, all of them together would get as much as one
+// process of this machine when it is busy. Where that fails the default stays.
+func (c *cgroups) weigh(cores int) {
+	file, weight := "cpu.shares", min(1024*cores, 262_144)
+	if c.v2 {
+		file, weight = "cpu.weight", min(100*cores, 10_000)
+	}
+	for _, folder := range c.parents {
+		if _, err := os.Stat(filepath.Join(folder, file)); err == nil {
+			_ = writeGroup(folder, file, strconv.Itoa(weight))
+		}
+	}
 }
 
 // findCgroups chooses among the mounts; own is our group by controller, that of

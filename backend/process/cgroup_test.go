@@ -93,6 +93,20 @@ func TestLimitsAsTheKernelReadsThem(t *testing.T) {
 	}
 }
 
+// All replicas together weigh more than one process.
+func TestWeigh(t *testing.T) {
+	for _, tt := range []struct {
+		v2         bool
+		file, want string
+	}{{true, "cpu.weight", "800"}, {false, "cpu.shares", "8192"}} {
+		folder := tree(t, map[string]string{tt.file: "default"})
+		(&cgroups{parents: []string{folder, t.TempDir()}, v2: tt.v2}).weigh(8)
+		if got, err := os.ReadFile(filepath.Join(folder, tt.file)); string(got) != tt.want || err != nil {
+			t.Errorf("%s holds %q, %v; want %q", tt.file, got, err, tt.want)
+		}
+	}
+}
+
 func TestOutOfMemory(t *testing.T) {
 	for text, want := range map[string]bool{
 		"low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 0\n": true,
