@@ -208,7 +208,7 @@ func (s *session) rising(ctx context.Context) error {
 		}
 	}
 	if s.found.Clients == 0 {
-		s.found.Clients = max(leastClients, 2*clients)
+		s.found.Clients = max(leastClients, 2*clients, min(int(best*quotaPeriod), burstClients))
 	}
 	return nil
 }
@@ -216,6 +216,14 @@ func (s *session) rising(ctx context.Context) error {
 // leastClients is how many keep a replica busy while the answers of others are
 // on their way.
 const leastClients = 8
+
+// A replica held to a quota answers in bursts, one each period of the kernel.
+// Where fewer requests wait than it answers in one, it sleeps and wakes within
+// them, and what that costs differs from run to run by half of all it does.
+const (
+	quotaPeriod  = 0.1 // seconds
+	burstClients = 64  // enough of them
+)
 
 // lift gives the most replicas more cores each, which drives all that they
 // share as more replicas would: what does not show yet at the most that was
@@ -306,7 +314,7 @@ func (s *session) doubt(quota, rate float64) {
 	for _, r := range s.found.Runs {
 		points = append(points, capacity.Point{N: float64(r.N), X: r.Rate})
 	}
-	fit, err := capacity.FitLaw(points)
+	fit, err := capacity.FitScaling(points)
 	if err != nil {
 		return
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"os/exec"
 	"time"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/greenlight-dev/greenlight/load"
 )
 
@@ -18,9 +21,11 @@ import (
 // from itself, and whether one that is 5 % slower does.
 func same(ctx context.Context, binary string, args []string) error {
 	f := flag.NewFlagSet("same", flag.ContinueOnError)
-	rounds := f.Int("rounds", 20, "comparisons of each kind")
-	pairs := f.Int("pairs", 12, "pairs of runs in a comparison")
-	each := f.Duration("each", time.Second, "length of a run")
+	c := comparisons{binary: binary}
+	f.IntVar(&c.rounds, "rounds", 30, "comparisons of each kind")
+	f.IntVar(&c.pairs, "pairs", 50, "pairs of runs in a comparison")
+	f.DurationVar(&c.each, "each", 250*time.Millisecond, "length of a run")
+	f.IntVar(&c.parallel, "parallel", 6, "comparisons at the same time; the targets sleep, so they share nothing but the noise")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -35,27 +40,69 @@ func same(ctx context.Context, binary string, args []string) error {
 		return err
 	}
 	defer slower.Close()
-	for _, c := range []struct {
+	for _, kind := range []struct {
 		what string
 		b    net.Listener
 		goal string
 	}{{"A against A called different", base, "5 % or fewer"}, {"A against A + 5 % called different", slower, "80 % or more"}} {
-		found := 0
-		for i := range *rounds {
-			different, err := compareOnce(ctx, binary, base, c.b, *pairs, *each, i)
-			for tries := 0; err != nil && ctx.Err() == nil && tries < 3; tries++ { // the machine was too busy
-				different, err = compareOnce(ctx, binary, base, c.b, *pairs, *each, i)
-			}
-			if err != nil {
-				return err
-			}
-			if different {
-				found++
-			}
+		found, err := c.different(ctx, base, kind.b)
+		if err != nil {
+			return err
 		}
-		fmt.Printf("%s: %d of %d comparisons (goal: %s)\n", c.what, found, *rounds, c.goal)
+		fmt.Printf("%s: %d of %d comparisons of %d pairs (%s; goal: %s)\n", kind.what, found, c.rounds, c.pairs, shareText(found, c.rounds), kind.goal)
 	}
 	return nil
+}
+
+// comparisons are many of the same.
+type comparisons struct {
+	binary                  string
+	rounds, pairs, parallel int
+	each                    time.Duration
+}
+
+// different counts those that call b different from a.
+func (c *comparisons) different(ctx context.Context, a, b net.Listener) (int, error) {
+	type outcome struct {
+		different bool
+		err       error
+	}
+	outcomes := make(chan outcome)
+	slots := make(chan struct{}, c.parallel)
+	for i := range c.rounds {
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			different, err := compareOnce(ctx, c.binary, a, b, c.pairs, c.each, i)
+			for tries := 0; err != nil && ctx.Err() == nil && tries < 3; tries++ { // the machine was too busy
+				different, err = compareOnce(ctx, c.binary, a, b, c.pairs, c.each, i)
+			}
+			outcomes <- outcome{different, err}
+		}()
+	}
+	found := 0
+	var failed error
+	for range c.rounds {
+		o := <-outcomes
+		if o.different {
+			found++
+		}
+		failed = errors.Join(failed, o.err)
+	}
+	return found, failed
+}
+
+// shareText is a share with its 95 % interval (Clopper and Pearson).
+func shareText(found, of int) string {
+	k, n := float64(found), float64(of)
+	low, high := 0.0, 1.0
+	if found > 0 {
+		low = distuv.Beta{Alpha: k, Beta: n - k + 1}.Quantile(0.025)
+	}
+	if found < of {
+		high = distuv.Beta{Alpha: k + 1, Beta: n - k}.Quantile(0.975)
+	}
+	return fmt.Sprintf("%.0f %%, 95 %% interval %.0f to %.0f %%", 100*k/n, 100*low, 100*high)
 }
 
 func compareOnce(ctx context.Context, binary string, a, b net.Listener, pairs int, each time.Duration, seed int) (bool, error) {
