@@ -304,7 +304,7 @@ func (o *capacityPlanOptions) write(p *plan.Plan, found *measure.Evidence) error
 		{"plan.json", func(w io.Writer) error { return writeJSON(w, p) }},
 		{"plan.md", p.WriteMarkdown}, {"plan.html", p.WriteHTML},
 		{"evidence.json", func(w io.Writer) error {
-			return writeJSON(w, capacityEvidence{capacityFormat, o.subject, found})
+			return writeJSON(w, capacityEvidence{capacityFormat, o.subject.seenFrom(o.out), found})
 		}},
 		{"replicas.yaml", text(p.ReplicasYAML())}, {"hpa.yaml", text(p.HPA())},
 	} {
@@ -340,6 +340,7 @@ func readCapacityPlan(path string) (*plan.Plan, *capacityEvidence, error) {
 	if e.Format != capacityFormat || e.Evidence == nil || !(e.Evidence.Quota > 0) || e.Measured.Service != p.Service {
 		return nil, nil, greenlight.Errorf(greenlight.CodeInvalid, "%s is not what %s was made from", beside, path)
 	}
+	e.Measured = e.Measured.foundFrom(filepath.Dir(path))
 	return &p, &e, nil
 }
 

@@ -28,7 +28,7 @@ import (
 // a plan, so that the same can be measured again. Header fields are not: they
 // may hold secrets.
 type measuredSystem struct {
-	Description string `json:"description"` // absolute path
+	Description string `json:"description"` // absolute path; in a file, seen from its folder
 	Environment string `json:"environment"`
 	Service     string `json:"service"`
 
@@ -73,6 +73,35 @@ func (m *measuredSystem) settle() error {
 		*p = full
 	}
 	return nil
+}
+
+// seenFrom is the same with paths as seen from a folder, so that a plan moves
+// with what it is of. What has no way there stays absolute.
+func (m measuredSystem) seenFrom(folder string) measuredSystem {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return m
+	}
+	for _, p := range m.files() {
+		if rest, err := filepath.Rel(folder, *p); *p != "" && err == nil {
+			*p = filepath.ToSlash(rest)
+		}
+	}
+	return m
+}
+
+// foundFrom undoes seenFrom.
+func (m measuredSystem) foundFrom(folder string) measuredSystem {
+	for _, p := range m.files() {
+		if path := filepath.FromSlash(*p); *p != "" && !filepath.IsAbs(path) {
+			*p = filepath.Join(folder, path)
+		}
+	}
+	return m
+}
+
+func (m *measuredSystem) files() []*string {
+	return []*string{&m.Description, &m.Body, &m.Requests, &m.Data}
 }
 
 // temporarySystem is a system that runs in this process to be measured.
