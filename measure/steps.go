@@ -83,7 +83,7 @@ func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) 
 	// Other work of the machine only lowers a ceiling: the higher half are the
 	// runs with the least of it.
 	slices.Sort(rates)
-	stage := stageOf(name, rates[len(rates)/2:])
+	stage := stageOf(name, rates[len(rates)/2:], leastDeviation)
 	s.say("stage %s alone: at most %.4g/s (%.4g … %.4g) with %d clients", name, stage.Ceiling, stage.Low, stage.High, clients)
 	return stage, nil
 }
@@ -117,16 +117,20 @@ func (s *session) stage(ctx context.Context, name string, clients int) (Reading,
 	return s.subject.Load(ctx, Traffic{Stage: name, Clients: clients, Warmup: s.Warmup / 2, Duration: s.Duration / 2})
 }
 
-// leastDeviation is what two measurements of the same differ by at least, as a
-// share: a few that happen to agree prove no more than that.
-const leastDeviation = 0.015
+// What two measurements of the same differ by at least, as a share: a few of
+// one sitting that happen to agree prove no more than that. What was found by
+// replicas with more cores, and not alone, stands for what more replicas find.
+const (
+	leastDeviation = 0.02
+	leastInferred  = 0.04
+)
 
 // stageOf makes a stage of repeated rates at its ceiling. Its interval holds
 // one new measurement in 95 % of cases, by Student's t.
-func stageOf(name string, rates []float64) plan.Stage {
+func stageOf(name string, rates []float64, least float64) plan.Stage {
 	mean, deviation := stat.MeanStdDev(rates, nil)
 	n := float64(len(rates))
-	deviation = max(deviation, leastDeviation*mean)
+	deviation = max(deviation, least*mean)
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * deviation * math.Sqrt(1+1/n)
 	return plan.Stage{Name: name, Ceiling: mean, Low: max(mean-half, mean/100), High: mean + half, PerRequest: 1, Driven: 1}
 }
@@ -292,7 +296,7 @@ func (s *session) hidden(ctx context.Context, quota float64) error {
 		s.note("%s used %.0f %% of them, for want of clients; what they share beyond the stages measured alone is not known.", most, 100*busy)
 		return nil
 	}
-	stage := stageOf(Hidden, rates)
+	stage := stageOf(Hidden, rates, leastInferred)
 	for i := range s.found.Stages {
 		known := &s.found.Stages[i]
 		if stage.Low < known.High && stage.High > known.Low {
