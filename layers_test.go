@@ -40,19 +40,19 @@ var rules = []rule{
 	{
 		why: "pure packages take data and fs.FS as arguments: that is what makes them testable and fuzzable",
 		from: func(f folder) bool {
-			return within(f.path, "tensor", "onnx", "plan", "release", "scale", "spec", "modelserver/scan", "engine/native") && !isMain(f)
+			return within(f.path, "capacity", "tensor", "onnx", "plan", "release", "scale", "spec", "modelserver/scan", "engine/native") && !isMain(f)
 		},
 		never: func(_ folder, imported string) bool {
 			return imported == "os" || imported == "net" || strings.HasPrefix(imported, "net/") && imported != "net/netip" && imported != "net/url"
 		},
 	},
 	{
-		why:  "an adapter knows its own port and the pure packages, never a sibling: each can be replaced alone",
+		why:  "an adapter knows its own port, the pure packages and what waits for processes, never a sibling: each can be replaced alone",
 		from: func(f folder) bool { return adapter(f.path) != "" && !isMain(f) },
 		never: func(f folder, imported string) bool {
 			own := adapter(f.path)
 			return ours(imported) && !within(imported, own) &&
-				!slices.Contains([]string{".", path.Dir(own), "onnx", "tensor"}, imported)
+				!slices.Contains([]string{".", path.Dir(own), "onnx", "pidfd", "tensor"}, imported)
 		},
 	},
 	{

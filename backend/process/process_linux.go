@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/greenlight-dev/greenlight/pidfd"
 )
 
 // leader is a process for ever: pids are used again, a pid together with its
@@ -106,18 +108,7 @@ func (l leader) alive() bool {
 		return false
 	}
 	defer unix.Close(fd)
-	return !readable(fd)
-}
-
-// readable tells whether a pidfd's process has ended.
-func readable(fd int) bool {
-	for {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 0)
-		if !errors.Is(err, unix.EINTR) {
-			return err != nil || n > 0
-		}
-	}
+	return !pidfd.Ended(fd)
 }
 
 // awaitExit waits for the end of the process, child or not, and gives nil, or
@@ -132,13 +123,7 @@ func (l leader) awaitExit(ctx context.Context) error {
 	if !l.alive() { // asked after opening: if it is alive now, the pidfd is its own
 		return nil
 	}
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return l.pollExit(ctx)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = file.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if err := conn.Read(func(fd uintptr) bool { return readable(int(fd)) }); err == nil {
+	if pidfd.Await(ctx, file) {
 		return nil
 	}
 	return l.pollExit(ctx)

@@ -5,13 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/greenlight-dev/greenlight/bench/cores"
 )
 
 // The goals, as ratios to nginx.
@@ -43,7 +42,7 @@ func speed(ctx context.Context, dir, binary string, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	cores, err := twoCores()
+	core, _, err := cores.Split()
 	if err != nil {
 		return err
 	}
@@ -60,9 +59,9 @@ func speed(ctx context.Context, dir, binary string, args []string) error {
 	}()
 	to := upstream.Addr().String()
 	for _, start := range []func() (*rival, error){
-		func() (*rival, error) { return startNginx(ctx, dir, cores[0], to) },
-		func() (*rival, error) { return startGreenlight(ctx, dir, binary, cores[0], to) },
-		func() (*rival, error) { return startPlain(ctx, cores[0], to) },
+		func() (*rival, error) { return startNginx(ctx, dir, core, to) },
+		func() (*rival, error) { return startGreenlight(ctx, dir, binary, core, to) },
+		func() (*rival, error) { return startPlain(ctx, core, to) },
 	} {
 		r, err := start()
 		if r != nil {
@@ -137,35 +136,4 @@ func median(all []measured) measured {
 		cpu:       time.Duration(mid(func(m measured) float64 { return float64(m.cpu) })),
 		user:      time.Duration(mid(func(m measured) float64 { return float64(m.user) })),
 	}
-}
-
-// twoCores gives one core to the rivals and puts this process on another.
-func twoCores() ([2]string, error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return [2]string{}, err
-	}
-	var cores []int
-	for c := 0; c < 1024 && len(cores) < 2; c++ {
-		if set.IsSet(c) {
-			cores = append(cores, c)
-		}
-	}
-	if len(cores) < 2 {
-		return [2]string{}, fmt.Errorf("needs two cores, one for what is measured and one for the load")
-	}
-	var own unix.CPUSet
-	own.Set(cores[1])
-	runtime.GOMAXPROCS(1)
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return [2]string{}, err
-	}
-	for _, t := range tasks {
-		var tid int
-		if _, err := fmt.Sscan(t.Name(), &tid); err == nil {
-			_ = unix.SchedSetaffinity(tid, &own) // a thread may have ended; new ones inherit
-		}
-	}
-	return [2]string{fmt.Sprint(cores[0]), fmt.Sprint(cores[1])}, nil
 }

@@ -5,12 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/greenlight-dev/greenlight/bench/cores"
 )
 
 // goals are the least ratios of Greenlight's rate to each rival's.
@@ -26,7 +25,7 @@ func speed(ctx context.Context, binary string, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	core, err := leaveOneCore()
+	core, _, err := cores.Split()
 	if err != nil {
 		return err
 	}
@@ -113,34 +112,4 @@ func pacing(ctx context.Context, binary string, args []string) error {
 	fmt.Printf("2,000/s: %.0f answers/s, p50 %.3f ms, p99 %.3f ms; one client: p50 %.3f ms; added at p50: %.3f ms (goal: under 0.35)\n",
 		a.rate, 1e3*a.p50, 1e3*a.p99, 1e3*b.p50, 1e3*(a.p50-b.p50))
 	return nil
-}
-
-// leaveOneCore puts this process on one core and gives another.
-func leaveOneCore() (string, error) {
-	var set, own unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return "", err
-	}
-	var cores []int
-	for c := 0; c < 1024 && len(cores) < 2; c++ {
-		if set.IsSet(c) {
-			cores = append(cores, c)
-		}
-	}
-	if len(cores) < 2 {
-		return "", fmt.Errorf("needs two cores, one for the generators and one for the target")
-	}
-	own.Set(cores[1])
-	runtime.GOMAXPROCS(1)
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return "", err
-	}
-	for _, t := range tasks {
-		var tid int
-		if _, err := fmt.Sscan(t.Name(), &tid); err == nil {
-			_ = unix.SchedSetaffinity(tid, &own) // a thread may have ended; new ones inherit
-		}
-	}
-	return fmt.Sprint(cores[0]), nil
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/greenlight-dev/greenlight/pidfd"
 )
 
 // process is a gateway process, held so that its pid cannot come to mean
@@ -74,7 +76,7 @@ func (p *process) ended() bool {
 		return start != p.start || state == "Z" || state == "X"
 	}
 	ended := true
-	_ = p.control(func(fd int) { ended = readable(fd) })
+	_ = p.control(func(fd int) { ended = pidfd.Ended(fd) })
 	return ended
 }
 
@@ -84,16 +86,6 @@ func (p *process) control(f func(fd int)) error {
 		return err
 	}
 	return conn.Control(func(fd uintptr) { f(int(fd)) })
-}
-
-// readable tells whether a pidfd's process has ended.
-func readable(fd int) bool {
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-		if !errors.Is(err, unix.EINTR) {
-			return err != nil || n > 0
-		}
-	}
 }
 
 // awaitEnd waits until the process has ended and gives nil, or the cause of
@@ -112,13 +104,7 @@ func (p *process) awaitEnd(ctx context.Context) error {
 		return p.pollEnd(ctx)
 	}
 	defer own.Close()
-	conn, err := own.SyscallConn()
-	if err != nil {
-		return p.pollEnd(ctx)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = own.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if err := conn.Read(func(fd uintptr) bool { return readable(int(fd)) }); err == nil {
+	if pidfd.Await(ctx, own) {
 		return nil
 	}
 	return p.pollEnd(ctx)
