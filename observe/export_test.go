@@ -25,7 +25,7 @@ func Scan(text []byte, visit func(name string, labels map[string]string, value f
 
 // Take reads texts one after the other and gives the services of the last.
 func Take(texts ...[]byte) map[string]float64 {
-	s := newScrape()
+	s := newScrape(Counters{})
 	requests := make(map[string]float64)
 	for _, text := range texts {
 		s.take(text)
@@ -47,7 +47,7 @@ var Quantile = quantile
 
 // NewTake gives what reads one text after the other.
 func NewTake() func(text []byte) {
-	s := newScrape()
+	s := newScrape(Counters{})
 	return func(text []byte) { s.take(text) }
 }
 

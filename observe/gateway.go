@@ -10,10 +10,13 @@ import (
 // traffic is what a service did at the gateway between two scrapes.
 type traffic struct {
 	requests, failed float64
-	inFlight, held   float64
-	cumulative       []float64 // requests by the bounds of their durations
-	configured       bool      // whether the gateway has the service now
-	round            uint64
+	// counted and countedFailed are the same, but for the first scrape, which
+	// has what came since the counters to resume from.
+	counted, countedFailed float64
+	inFlight, held         float64
+	cumulative             []float64 // requests by the bounds of their durations
+	configured             bool      // whether the gateway has the service now
+	round                  uint64
 }
 
 // tracked is one of the gateway's series and what it was at the last scrape.
@@ -52,10 +55,12 @@ type scrape struct {
 	bounds   []float64          // upper ones of the buckets in seconds, ascending, the last one +Inf
 	began    float64            // start of the gateway's process, Unix seconds
 	round    uint64
+	resumed  map[string]float64 // what series were before the first scrape
 }
 
-func newScrape() *scrape {
-	return &scrape{series: make(map[string]*tracked), services: make(map[string]*traffic), inFlight: make(map[string]float64)}
+func newScrape(resume Counters) *scrape {
+	return &scrape{series: make(map[string]*tracked), services: make(map[string]*traffic), inFlight: make(map[string]float64),
+		began: resume.Began, resumed: resume.Series}
 }
 
 // take reads the next text. It tells whether the buckets are others than
@@ -82,6 +87,7 @@ func (s *scrape) take(text []byte) (rebucketed bool) {
 		rebucketed = s.measureBounds()
 	}
 	s.count(began != s.began)
+	s.resumed = nil
 	return rebucketed
 }
 
@@ -92,6 +98,7 @@ func (s *scrape) learn(name, series []byte) *tracked {
 		return nil
 	}
 	t := s.track(what, series)
+	t.last = s.resumed[string(series)]
 	s.series[string(series)] = t
 	return t
 }
@@ -189,11 +196,23 @@ func (s *scrape) count(restarted bool) {
 		if !restarted && t.value >= t.last {
 			grown -= t.last
 		}
+		t.last = t.value
+		t.count(grown)
 		if s.round == 1 { // what was before is not this second's
 			grown = 0
 		}
-		t.last = t.value
 		s.add(t, grown)
+	}
+}
+
+// count keeps what came for those who count for good.
+func (t *tracked) count(grown float64) {
+	switch t.what {
+	case countedFailures:
+		t.service.countedFailed += grown
+		t.service.counted += grown
+	case countedRequests:
+		t.service.counted += grown
 	}
 }
 

@@ -29,6 +29,11 @@ type Options struct {
 	// Queue tells for which services the time that requests wait in the model
 	// servers is read from these; nil is for none.
 	Queue func(environment, service string) bool
+	// Grown is told at every tick what came since the one before, and must not
+	// take long; nil is for nobody. The first one begins where Resume ended, or
+	// else with the gateway's process.
+	Grown  func(Growth)
+	Resume Counters
 	// Interval is the time from one sample to the next; 0 is 1 s.
 	Interval time.Duration
 	Log      *slog.Logger // nil discards
@@ -77,7 +82,7 @@ func NewSampler(o Options) *Sampler {
 		o.Queue = func(string, string) bool { return false }
 	}
 	return &Sampler{
-		options: o, scrape: newScrape(), usage: newUsage(), queues: newQueues(),
+		options: o, scrape: newScrape(o.Resume), usage: newUsage(), queues: newQueues(),
 		latest: map[string]Sample{}, replicas: map[string]ReplicaSample{},
 		updated: make(chan struct{}), histories: make(map[string]*history),
 	}
@@ -133,6 +138,7 @@ func (s *Sampler) sample(ctx context.Context) {
 	now := time.Now()
 	s.readReplicas(ctx, now, replicas)
 	rebucketed := s.scrape.take(text)
+	s.grown(now)
 	elapsed := s.options.Interval
 	if !s.scraped.IsZero() {
 		elapsed = max(now.Sub(s.scraped), time.Millisecond)

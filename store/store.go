@@ -1,5 +1,6 @@
 // Package store is the port to what the control plane keeps: events, desired
-// states, releases, the journal of plan steps, settings and API tokens.
+// states, releases, the journal of plan steps, settings, API tokens and the
+// traffic of services.
 //
 // What every implementation promises, and storetest.Run checks:
 //
@@ -43,6 +44,7 @@ type Store interface {
 	Settings
 	Tokens
 	Pruner
+	Traffic
 	io.Closer
 }
 

@@ -101,6 +101,8 @@ type Demand struct {
 	Probability float64 `json:"probability"` // of the bands
 	PeakToMean  float64 `json:"peak_to_mean"`
 	PeakSource  string  `json:"peak_source"` // where that factor comes from, a phrase
+	// Stated is what somebody said of the demand; nil where it was measured.
+	Stated *Stated `json:"stated,omitempty"`
 	// History is the means of the past periods that the forecast rests on.
 	History []Past   `json:"history,omitempty"`
 	Periods []Period `json:"periods"`
@@ -110,7 +112,9 @@ type Demand struct {
 type Past struct {
 	From time.Time `json:"from"`
 	Mean float64   `json:"mean"`
-	Peak float64   `json:"peak,omitempty"` // the highest sample; 0 where one sample is all there is
+	Peak float64   `json:"peak,omitempty"` // the highest sample, or of their peaks; 0 where one sample is all there is
+	// Filled tells that nobody measured it: it is what its neighbours suggest.
+	Filled bool `json:"filled,omitempty"`
 }
 
 // Options shape a forecast.
@@ -160,11 +164,11 @@ func (o Options) checked() (Options, error) {
 
 // Stated is demand that nobody measured.
 type Stated struct {
-	Rate   float64 // requests a second on average, now
-	Growth float64 // a month, as a share: 0.05 is 5 % more each month, −0.02 2 % less
+	Rate   float64 `json:"rate"`   // requests a second on average, now
+	Growth float64 `json:"growth"` // a month, as a share: 0.05 is 5 % more each month, −0.02 2 % less
 	// Uncertainty is how far off the stated mean may be, as a share either
 	// way: the band.
-	Uncertainty float64
+	Uncertainty float64 `json:"uncertainty"`
 }
 
 // FromRate is the demand that somebody states. PeakToMean must be stated too.
@@ -176,26 +180,22 @@ func FromRate(s Stated, o Options) (*Demand, error) {
 	invalid := func(format string, args ...any) (*Demand, error) {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, format, args...)
 	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	switch {
-	case !(s.Rate >= 0 && s.Rate <= mostRate):
-		return invalid("the rate is %v a second; it must be from 0 to %g", s.Rate, mostRate)
-	case !(s.Growth > -1 && s.Growth <= 10):
-		return invalid("growth is %v a month; it must be above −1 (all of it lost) and at most 10", s.Growth)
-	case !(s.Uncertainty >= 0 && s.Uncertainty < 1):
-		return invalid("uncertainty is %v; it is a share from 0 to below 1", s.Uncertainty)
 	case o.PeakToMean == 0:
 		return invalid("a stated mean does not tell the peak; state by what factor it exceeds the mean")
 	case o.From.IsZero():
 		return invalid("a stated rate needs the moment from which it holds")
 	}
 	d := o.demand()
-	d.Method = "stated: " + trim(s.Rate) + "/s on average, " + trim(100*s.Growth) + " % growth a month"
+	d.Method, d.Stated = s.method(), &s
 	d.PeakToMean, d.PeakSource = o.PeakToMean, "stated"
 	from := o.Unit.start(o.From)
 	means := make([]Band, o.Periods)
 	for i := range means {
-		middle := o.Unit.add(from, i).Add(o.Unit.add(from, i+1).Sub(o.Unit.add(from, i)) / 2)
-		months := max(0, middle.Sub(o.From).Hours()/hoursInMonth)
+		months := monthsUntil(o.From, o.Unit.add(from, i), o.Unit.add(from, i+1))
 		mean := min(s.Rate*math.Pow(1+s.Growth, months), mostRate)
 		means[i] = Band{mean, mean * (1 - s.Uncertainty), mean * (1 + s.Uncertainty)}
 	}
@@ -203,7 +203,30 @@ func FromRate(s Stated, o Options) (*Demand, error) {
 	return d, nil
 }
 
+func (s Stated) check() error {
+	switch {
+	case !(s.Rate >= 0 && s.Rate <= mostRate):
+		return greenlight.Errorf(greenlight.CodeInvalid, "the rate is %v a second; it must be from 0 to %g", s.Rate, mostRate)
+	case !(s.Growth > -1 && s.Growth <= 10):
+		return greenlight.Errorf(greenlight.CodeInvalid, "growth is %v a month; it must be above −1 (all of it lost) and at most 10", s.Growth)
+	case !(s.Uncertainty >= 0 && s.Uncertainty < 1):
+		return greenlight.Errorf(greenlight.CodeInvalid, "uncertainty is %v; it is a share from 0 to below 1", s.Uncertainty)
+	}
+	return nil
+}
+
+func (s Stated) method() string {
+	return "stated: " + trim(s.Rate) + "/s on average, " + trim(100*s.Growth) + " % growth a month"
+}
+
 const hoursInMonth = 365.25 * 24 / 12
+
+// monthsUntil is the time from now to the middle of a period, in months; 0
+// where that has passed.
+func monthsUntil(now, from, to time.Time) float64 {
+	middle := from.Add(to.Sub(from) / 2)
+	return max(0, middle.Sub(now).Hours()/hoursInMonth)
+}
 
 func (o Options) demand() *Demand {
 	return &Demand{Unit: o.Unit, Probability: o.Probability}

@@ -194,13 +194,14 @@ func TestSeriesAreRefused(t *testing.T) {
 		samples []demand.Sample
 		o       demand.Options
 	}{
-		"fills 2 months":                {months(2, func(int) float64 { return 1 }), demand.Options{Periods: 1, PeakToMean: 1}},
-		"too few samples in a month":    {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1}},
-		"no sample in the day of 2 Jan": {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1, Unit: demand.Day, PeakToMean: 1}},
-		"but the series reaches to":     {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1, PeakToMean: 1, From: day("2020-01-01")}},
-		"more than 400 months before":   {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1, PeakToMean: 1, From: day("2120-01-01")}},
-		"sample 2":                      {[]demand.Sample{{At: day("2026-01-02")}, {At: day("2026-01-01")}}, demand.Options{Periods: 1}},
-		"fills 0 months":                {nil, demand.Options{Periods: 1}},
+		"no requests at all":          {months(2, func(int) float64 { return 0 }), demand.Options{Periods: 1, PeakToMean: 1}},
+		"too few samples to show":     {months(2, func(int) float64 { return 1 }), demand.Options{Periods: 1}},
+		"too few samples in a month":  {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1}},
+		"but the series reaches to":   {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1, PeakToMean: 1, From: day("2020-01-01")}},
+		"more than 400 months before": {months(5, func(int) float64 { return 1 }), demand.Options{Periods: 1, PeakToMean: 1, From: day("2120-01-01")}},
+		"sample 2":                    {[]demand.Sample{{At: day("2026-01-02")}, {At: day("2026-01-01")}}, demand.Options{Periods: 1}},
+		"no samples":                  {nil, demand.Options{Periods: 1}},
+		"peak not from 0":             {[]demand.Sample{{At: day("2026-01-02"), Peak: -1}}, demand.Options{Periods: 1}},
 	} {
 		if _, err := demand.FromSeries(c.samples, c.o); greenlight.CodeOf(err) != greenlight.CodeInvalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -231,6 +232,7 @@ func TestReadSeries(t *testing.T) {
 		"time,rate\n2026-01-01,fast\n":            `line 2, column 12: "fast" is not a rate`,
 		"time,rate\n2026-01-01,-1\n":              "is not a rate",
 		"time,rate\n2026-01-01,NaN\n":             "is not a rate",
+		"time,rate,peak\n2026-01-01,1,-1\n":       "is not the rate of a peak",
 		"time,rate\n2026-02-01,1\n2026-01-01,1\n": "line 3: 2026-01-01T00:00:00Z is not after the line before",
 		"time,rate\n\"2026,1\n":                   "line 2, column 9",
 	} {

@@ -18,21 +18,28 @@ import (
 const leastPeriods = 3
 
 // FromSeries is the demand that a measured series leads to: by Holt-Winters
-// where it has more than two seasons, otherwise by a straight line. Periods
-// at either end that the samples do not fill are left out; one without a
-// sample in between is an error.
+// where it has more than two seasons, otherwise by a straight line; where it
+// fills fewer than three periods, or where most are not known, by its level
+// alone, with a band that widens as time goes on. Periods at either end that
+// the samples do not fill are left out. Those without a sample in between are
+// filled in, unless they are more than a season: then only what is after them
+// counts.
 func FromSeries(samples []Sample, o Options) (*Demand, error) {
 	o, err := o.checked()
 	if err != nil {
 		return nil, err
 	}
-	past, err := o.aggregate(samples)
+	if err := checkSamples(samples); err != nil {
+		return nil, err
+	}
+	s, err := o.aggregate(samples)
 	if err != nil {
 		return nil, err
 	}
-	if len(past) < leastPeriods {
-		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the series fills %d %ss; a forecast needs %d: give a longer one, shorter periods, or state rate and growth", len(past), o.Unit, leastPeriods)
+	if s.known() < leastPeriods || s.missing > s.known() {
+		return o.fromLevel(samples, s)
 	}
+	past := s.fillIn(o.Season)
 	d := o.demand()
 	d.Measured, d.History = true, past
 	if d.PeakToMean, d.PeakSource, err = o.peakToMean(past); err != nil {
@@ -51,65 +58,24 @@ func FromSeries(samples []Sample, o Options) (*Demand, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Method = method
+	d.Method = method + s.gapsText(o.Unit)
 	d.Periods = o.periods(o.Unit.add(next, skipped), bands[skipped:], d.PeakToMean)
 	return d, nil
 }
 
-// aggregate makes the periods that samples fill.
-func (o Options) aggregate(samples []Sample) ([]Past, error) {
-	if len(samples) > MaxSamples {
-		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%d samples; at most %d are forecast from", len(samples), MaxSamples)
+func checkSamples(samples []Sample) error {
+	switch {
+	case len(samples) == 0:
+		return greenlight.Errorf(greenlight.CodeInvalid, "the series has no samples; give a longer one, or state rate and growth")
+	case len(samples) > MaxSamples:
+		return greenlight.Errorf(greenlight.CodeInvalid, "%d samples; at most %d are forecast from", len(samples), MaxSamples)
 	}
-	var past []Past
-	var sum float64
-	count := 0
 	for i, s := range samples {
-		if i > 0 && !s.At.After(samples[i-1].At) || !(s.Rate >= 0 && s.Rate <= mostRate) {
-			return nil, greenlight.Errorf(greenlight.CodeInvalid, "sample %d (%s, %v/s) is not after the one before, or its rate not from 0 to %g", i+1, s.At.Format(time.RFC3339), s.Rate, mostRate)
-		}
-		from := o.Unit.start(s.At)
-		if len(past) == 0 || !from.Equal(past[len(past)-1].From) {
-			if n := len(past); n > 0 && !from.Equal(o.Unit.add(past[n-1].From, 1)) {
-				return nil, greenlight.Errorf(greenlight.CodeInvalid, "the series has no sample in the %s of %s; fill the gap, or begin after it", o.Unit, o.Unit.label(o.Unit.add(past[n-1].From, 1)))
-			}
-			if len(past) == capacity.MaxObservations {
-				return nil, greenlight.Errorf(greenlight.CodeInvalid, "the series has more than %d %ss; choose longer periods", capacity.MaxObservations, o.Unit)
-			}
-			past, sum, count = append(past, Past{From: from}), 0, 0
-		}
-		p := &past[len(past)-1]
-		sum, count = sum+s.Rate, count+1
-		p.Mean = sum / float64(count)
-		if count > 1 {
-			p.Peak = max(p.Peak, s.Rate)
-		} else {
-			p.Peak = s.Rate
+		if i > 0 && !s.At.After(samples[i-1].At) || !(s.Rate >= 0 && s.Rate <= mostRate) || !(s.Peak >= 0 && s.Peak <= mostRate) {
+			return greenlight.Errorf(greenlight.CodeInvalid, "sample %d (%s, %v/s) is not after the one before, or its rate or peak not from 0 to %g", i+1, s.At.Format(time.RFC3339), s.Rate, mostRate)
 		}
 	}
-	return o.filled(past, samples), nil
-}
-
-// filled drops the first and the last period where samples do not reach over
-// the whole of it, and peaks that one sample cannot show.
-func (o Options) filled(past []Past, samples []Sample) []Past {
-	if len(past) == 0 {
-		return nil
-	}
-	step := spacing(samples)
-	end := o.Unit.add(past[len(past)-1].From, 1)
-	if samples[len(samples)-1].At.Add(step + step/2).Before(end) {
-		past = past[:len(past)-1]
-	}
-	if len(past) > 0 && samples[0].At.After(past[0].From.Add(step+step/2)) {
-		past = past[1:]
-	}
-	if len(past) > 0 && step > past[0].length(o.Unit)/minSamples {
-		for i := range past {
-			past[i].Peak = 0
-		}
-	}
-	return past
+	return nil
 }
 
 // minSamples in a period are the fewest that show its peak.
@@ -137,7 +103,7 @@ func (o Options) peakToMean(past []Past) (factor float64, source string, err err
 	}
 	var factors []float64
 	for _, p := range past {
-		if p.Peak > 0 && p.Mean > 0 {
+		if p.Peak > 0 && p.Mean > 0 && !p.Filled {
 			factors = append(factors, p.Peak/p.Mean)
 		}
 	}

@@ -24,11 +24,12 @@ const (
 type Sample struct {
 	At   time.Time
 	Rate float64
+	Peak float64 // the highest rate in that time; 0 where it is not known
 }
 
 // ReadSeries reads samples from CSV: a header that names the columns time and
-// rate, in any order and among others, then one sample a line, rising in
-// time. A time is RFC 3339, a date (2026-01-31), a month (2026-01) or seconds
+// rate, and peak where there is one, in any order and among others, then one
+// sample a line, rising in time. A time is RFC 3339, a date (2026-01-31), a month (2026-01) or seconds
 // since 1970; without a zone it is of UTC. Lines that begin with # are
 // comments. What is wrong is an error that names line and column.
 func ReadSeries(in io.Reader) ([]Sample, error) {
@@ -82,15 +83,15 @@ func follows(r *csv.Reader, before []Sample, s Sample) error {
 }
 
 // columns is where a file has what.
-type columns struct{ time, rate, width int }
+type columns struct{ time, rate, peak, width int }
 
 func findColumns(header []string) (columns, error) {
 	names := make([]string, len(header))
 	for i, h := range header {
 		names[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")))
 	}
-	c := columns{slices.Index(names, "time"), slices.Index(names, "rate"), len(header)}
-	for name, at := range map[string]int{"time": c.time, "rate": c.rate} {
+	c := columns{slices.Index(names, "time"), slices.Index(names, "rate"), slices.Index(names, "peak"), len(header)}
+	for name, at := range map[string]int{"time": c.time, "rate": c.rate, "peak": c.peak} {
 		if at >= 0 && slices.Contains(names[at+1:], name) {
 			return c, greenlight.Errorf(greenlight.CodeInvalid, "line 1: the header has column %q twice", name)
 		}
@@ -114,11 +115,21 @@ func (c columns) read(r *csv.Reader, fields []string) (Sample, error) {
 	if !ok {
 		return Sample{}, wrong(c.time, "a time; write 2026-01-31T15:04:05Z, 2026-01-31, 2026-01 or seconds since 1970")
 	}
-	rate, err := strconv.ParseFloat(strings.TrimSpace(fields[c.rate]), 64)
-	if err != nil || !(rate >= 0 && rate <= mostRate) {
+	sample := Sample{At: at}
+	if sample.Rate, ok = parseRate(fields[c.rate]); !ok {
 		return Sample{}, wrong(c.rate, "a rate: requests a second, from 0 to "+trim(mostRate))
 	}
-	return Sample{at, rate}, nil
+	if c.peak >= 0 && strings.TrimSpace(fields[c.peak]) != "" {
+		if sample.Peak, ok = parseRate(fields[c.peak]); !ok {
+			return Sample{}, wrong(c.peak, "the rate of a peak: requests a second, from 0 to "+trim(mostRate))
+		}
+	}
+	return sample, nil
+}
+
+func parseRate(text string) (float64, bool) {
+	rate, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return rate, err == nil && rate >= 0 && rate <= mostRate
 }
 
 // parseTime reads a moment from 1970 to 9000.

@@ -11,8 +11,11 @@ func short(v float64) string {
 	switch a := math.Abs(v); {
 	case v == 0:
 		return "0"
+	case a >= 999.5:
+		scale := math.Pow(10, math.Floor(math.Log10(a))-2)
+		return thousands(strconv.FormatFloat(math.Round(v/scale)*scale, 'f', 0, 64))
 	case a >= 99.95:
-		return thousands(strconv.FormatFloat(math.Round(v), 'f', 0, 64))
+		return strconv.FormatFloat(v, 'f', 0, 64)
 	case a >= 9.995:
 		return trimZeros(strconv.FormatFloat(v, 'f', 1, 64))
 	case a >= 0.9995:
@@ -21,7 +24,25 @@ func short(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-func trimZeros(s string) string { return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") }
+// about has two digits that count, or all before the point.
+func about(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= 99.5:
+		return short(v)
+	case a >= 9.95:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 0.995:
+		return trimZeros(strconv.FormatFloat(v, 'f', 1, 64))
+	}
+	return strconv.FormatFloat(v, 'g', 2, 64)
+}
+
+func trimZeros(s string) string {
+	if !strings.Contains(s, ".") {
+		return s
+	}
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}
 
 func thousands(s string) string {
 	sign := ""
@@ -39,10 +60,13 @@ func perSecond(v float64) string { return short(v) + "/s" }
 // percent of shares below a tenth shows a digit more.
 func percent(share float64) string {
 	v := 100 * share
-	if math.Abs(v) >= 10 {
-		return strconv.FormatFloat(math.Round(v), 'f', 0, 64) + " %"
+	switch a := math.Abs(v); {
+	case a >= 9.95:
+		return strconv.FormatFloat(v, 'f', 0, 64) + " %"
+	case a >= 0.995:
+		return trimZeros(strconv.FormatFloat(v, 'f', 1, 64)) + " %"
 	}
-	return trimZeros(strconv.FormatFloat(v, 'f', 2, 64)) + " %"
+	return strconv.FormatFloat(v, 'g', 3, 64) + " %"
 }
 
 // tenths is a share to a tenth of a per cent.
@@ -51,27 +75,32 @@ func tenths(share float64) string {
 }
 
 // seconds in the unit that suits them.
-func seconds(v float64) string {
+func seconds(v float64) string { return inUnit(v, short) }
+
+// aboutSeconds is a time that is only known roughly.
+func aboutSeconds(v float64) string { return inUnit(v, about) }
+
+func inUnit(v float64, write func(float64) string) string {
 	switch a := math.Abs(v); {
 	case v == 0:
 		return "0"
 	case a < 0.9995e-3:
-		return short(v*1e6) + " µs"
+		return write(v*1e6) + " µs"
 	case a < 0.9995:
-		return short(v*1e3) + " ms"
+		return write(v*1e3) + " ms"
 	}
-	return short(v) + " s"
+	return write(v) + " s"
 }
 
 // dollars shows cents where they matter.
 func dollars(v float64) string {
-	if v >= 100 {
-		return "$" + thousands(strconv.FormatFloat(math.Round(v), 'f', 0, 64))
-	}
-	if v >= 0.1 {
+	switch {
+	case v >= 9.995:
+		return "$" + thousands(strconv.FormatFloat(v, 'f', 0, 64))
+	case v >= 0.0995:
 		return "$" + strconv.FormatFloat(v, 'f', 2, 64)
 	}
-	return "$" + short(v)
+	return "$" + about(v)
 }
 
 // count is a number with its noun.

@@ -15,17 +15,5 @@ func (p *Plan) WriteHTML(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	data := struct {
-		*Plan
-		CapacityChart, LatencyChart, DemandChart, CostChart htmltemplate.HTML
-		CostClasses                                         []string
-		Settings, Autoscaler                                string
-	}{
-		Plan: p, CapacityChart: p.capacityChart(), LatencyChart: p.latencyChart(), DemandChart: p.demandChart(),
-		CostClasses: costClasses, Settings: p.ReplicasYAML(), Autoscaler: p.HPA(),
-	}
-	if p.Prices != nil {
-		data.CostChart = p.costChart()
-	}
-	return page.Execute(out, data)
+	return page.Execute(out, p)
 }

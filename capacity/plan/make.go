@@ -16,7 +16,7 @@ func Make(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit, err := capacity.FitLaw(in.points())
+	fit, err := capacity.FitScaling(in.points())
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +40,7 @@ func Make(in Input) (*Plan, error) {
 	p.Method, p.Limits = c.method(), c.limits(p)
 	p.Risks, p.Triggers = c.risks(p), c.triggers(p)
 	p.Summary = p.summarize()
+	p.Inputs = inputs(&in, p.Prices != nil)
 	return p, nil
 }
 
@@ -164,7 +165,14 @@ func (c *carry) choose(peak float64) (reason, trust) {
 	return best, worst
 }
 
-const tooSlow = "even a request that waits for nobody takes longer than the SLO allows"
+// tooSlow says that no number of replicas helps, and what may.
+func (c *carry) tooSlow() string {
+	text := "even a request that waits for nobody takes longer than the SLO allows"
+	if cores := c.in.Replica.CPU; cores > 0 {
+		text += fmt.Sprintf(" on the %s cores that each replica is held to (--cpu gives it others)", short(cores))
+	}
+	return text
+}
 
 // inZone is how many of n replicas stand in the fullest zone.
 func inZone(n, zones int) int { return (n + zones - 1) / zones }
@@ -183,12 +191,12 @@ func (c *carry) why(p Period, worst trust) string {
 	rate := c.withHeadroom(p.Peak.High)
 	switch {
 	case c.hopeless():
-		return tooSlow
+		return c.tooSlow()
 	case worst == unmet && p.Replicas == c.in.Policy.MaxReplicas:
-		return fmt.Sprintf("even %d replicas, the most allowed, do not bear %s within the SLO and the losses to survive", p.Replicas, perSecond(rate))
+		return fmt.Sprintf("even %d replicas, the most allowed, do not bear %s%s within the SLO and the losses to survive", p.Replicas, perSecond(rate), c.withWhat())
 	case worst == unmet:
 		b := c.bottleneck()
-		text := fmt.Sprintf("no number of replicas bears %s within the SLO and the losses to survive; the most is %s, because of the %s", perSecond(rate), perSecond(b.Limit), b.Name)
+		text := fmt.Sprintf("no number of replicas bears %s%s within the SLO and the losses to survive; the most is %s, because of the %s", perSecond(rate), c.withWhat(), perSecond(b.Limit), b.Name)
 		if b.Name == byReplicas && float64(bestOf(c.midBest)) > 2*c.fit.MaxN {
 			text += fmt.Sprintf(", as far as measurements at up to %s tell", short(c.fit.MaxN))
 		}

@@ -18,10 +18,16 @@ var markdownPage string
 // functions are what both pages write figures with.
 func functions() map[string]any {
 	return map[string]any{
-		"rate": perSecond, "short": short, "percent": percent, "tenths": tenths, "seconds": seconds, "dollars": dollars, "count": count,
+		"rate": perSecond, "short": short, "about": aboutSeconds, "percent": percent, "tenths": tenths, "seconds": seconds, "dollars": dollars, "count": count,
 		"date":  func(t time.Time) string { return t.Format("2 January 2006") },
 		"lines": func(list []string) string { return strings.Join(list, ", ") },
 		"p99":   p99Text,
+		"capital": func(s string) string {
+			if s == "" || s[0] < 'a' || s[0] > 'z' || strings.HasPrefix(s, "p99") {
+				return s
+			}
+			return string(s[0]-'a'+'A') + s[1:]
+		},
 		"each": func(v *float64) float64 {
 			return *v
 		},
@@ -36,7 +42,7 @@ func p99Text(e *latency.Estimate) string {
 	if e == nil {
 		return "–"
 	}
-	return seconds(e.Value)
+	return aboutSeconds(e.Value)
 }
 
 // WriteMarkdown writes the plan for people to read and keep.
@@ -143,13 +149,4 @@ func (p *Plan) Worst() string {
 }
 
 // Cheapest is the cheapest price of the first period; nil without any.
-func (p *Plan) Cheapest() *Cost {
-	var best *Cost
-	costs := p.Periods[0].Costs
-	for i := range costs {
-		if best == nil || costs[i].Monthly < best.Monthly {
-			best = &costs[i]
-		}
-	}
-	return best
-}
+func (p *Plan) Cheapest() *Cost { return p.Periods[0].Cheapest() }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/greenlight-dev/greenlight/capacity/demand"
+	"github.com/greenlight-dev/greenlight/chart"
 )
 
 // most is an axis' end with some air above the largest value.
@@ -23,105 +24,116 @@ func most(values ...float64) float64 {
 
 // capacityChart is throughput by replicas.
 func (p *Plan) capacityChart() htmltemplate.HTML {
-	c := chart{label: "Throughput by number of replicas, with its 95 % interval and what was measured"}
+	c := chart.Chart{Label: "Throughput by number of replicas, with its 95 % interval, what was measured, and what is borne within the SLO"}
 	top := 0.0
-	var mid, low, high [][2]float64
+	var mid, low, high, slo []chart.Point
 	for _, at := range p.Curve {
 		n := float64(at.Replicas)
-		mid, low, high = append(mid, [2]float64{n, at.X}), append(low, [2]float64{n, at.Low}), append(high, [2]float64{n, at.High})
+		mid, low, high = append(mid, chart.Point{n, at.X}), append(low, chart.Point{n, at.Low}), append(high, chart.Point{n, at.High})
+		slo = append(slo, chart.Point{n, at.SLORate * (1 - p.Policy.CacheHitRate)}) // of what reaches replicas
 		top = max(top, at.X)
 	}
 	for _, m := range p.Evidence.Measurements {
-		c.dots = append(c.dots, dot{[2]float64{m.N, m.X}, fmt.Sprintf("%s replicas: %s measured", short(m.N), perSecond(m.X))})
+		c.Dots = append(c.Dots, chart.Dot{At: chart.Point{m.N, m.X}, Title: fmt.Sprintf("%s: %s measured", count(int(m.N), "replica"), perSecond(m.X))})
 		top = max(top, m.X)
 	}
-	end := float64(len(p.Curve))
-	c.x = axis{from: 0, to: max(end, 2), write: short, whole: true, title: "replicas"}
-	c.y = axis{to: most(top) * 1.15, write: short, title: "requests/s"}
-	c.bands = []band{{"run", low, high}}
-	c.lines = []line{{"run", mid}}
+	c.X = chart.Axis{To: max(float64(len(p.Curve)), 2), Write: short, Whole: true, Title: "replicas"}
+	c.Y = chart.Axis{To: most(top) * 1.15, Write: short, Title: "requests/s"}
+	c.Bands = []chart.Band{{Colour: chart.Run, Low: low, High: high}}
+	c.Lines = []chart.Line{{Colour: chart.Go, Points: slo}, {Colour: chart.Run, Points: mid}}
 	for _, s := range p.Evidence.Stages {
-		if at := s.Ceiling / s.PerRequest; at < c.y.to {
-			c.rules = append(c.rules, rule{class: "stop", at: at, text: s.Name})
+		if at := s.Ceiling / s.PerRequest; at < c.Y.To {
+			c.Rules = append(c.Rules, chart.Rule{Colour: chart.Stop, At: at, Text: "ceiling of the " + s.Name})
 		}
 	}
 	first, busiest := p.Periods[0], p.busiest()
-	c.rules = append(c.rules, rule{class: "go", at: float64(first.Replicas), vertical: true, text: fmt.Sprintf("%d in %s", first.Replicas, first.Label)})
+	c.Rules = append(c.Rules, planned(first))
 	if busiest.Replicas != first.Replicas {
-		c.rules = append(c.rules, rule{class: "go", at: float64(busiest.Replicas), vertical: true, text: fmt.Sprintf("%d in %s", busiest.Replicas, busiest.Label)})
+		c.Rules = append(c.Rules, planned(busiest))
 	}
-	c.shade = &shade{2 * p.Evidence.MaxN, "beyond twice what was measured"}
-	return c.svg()
+	c.Shade = &chart.Shade{From: 2 * p.Evidence.MaxN, Text: "beyond twice what was measured"}
+	return c.SVG()
+}
+
+// planned marks a period's replicas.
+func planned(d Period) chart.Rule {
+	return chart.Rule{Colour: chart.Go, At: float64(d.Replicas), Vertical: true, Text: fmt.Sprintf("%d in %s", d.Replicas, d.Label)}
 }
 
 // latencyChart is response times by load, for the replicas of the first
 // period.
 func (p *Plan) latencyChart() htmltemplate.HTML {
 	now := p.Periods[0]
-	c := chart{label: fmt.Sprintf("Response times of %d replicas by load", now.Replicas)}
+	c := chart.Chart{Label: "Response times of " + count(now.Replicas, "replica") + " by load"}
 	x := p.Evidence.Law.At(float64(now.Replicas))
 	unit := float64(p.Latency.Concurrency) * float64(now.Replicas) / x
-	var p50, p95, p99, low, high [][2]float64
+	var p50, p95, p99, low, high []chart.Point
 	top := p.Latency.Utilization[len(p.Latency.Utilization)-1]
 	for i := range 121 {
 		load := top * float64(i) / 120
 		r, _ := p.Latency.At(now.Replicas, load)
-		at := func(v float64) [2]float64 {
-			return [2]float64{load * x / (1 - p.Policy.CacheHitRate), v*unit + p.Evidence.Outside}
+		at := func(v float64) chart.Point {
+			return chart.Point{load * x / (1 - p.Policy.CacheHitRate), v*unit + p.Evidence.Outside}
 		}
 		p50, p95, p99 = append(p50, at(r.P50.Value)), append(p95, at(r.P95.Value)), append(p99, at(r.P99.Value))
 		low, high = append(low, at(r.P99.Low)), append(high, at(r.P99.High))
 	}
-	c.x = axis{to: p99[len(p99)-1][0], write: short, title: "requests/s"}
-	c.y = axis{to: min(1.8*p.SLO.P99, max(1.2*p.SLO.P99, most(p99[len(p99)-1][1]))), write: seconds}
-	c.y.title = "response time"
-	c.bands = []band{{"run", low, high}}
-	c.lines = []line{{"faint", p50}, {"dim", p95}, {"run", p99}}
-	c.rules = []rule{{class: "stop", at: p.SLO.P99, text: "SLO " + seconds(p.SLO.P99)}}
-	if peak := now.Peak.High; peak < c.x.to {
-		c.rules = append(c.rules, rule{class: "go", at: peak, vertical: true, text: "peak of " + now.Label})
+	last := p99[len(p99)-1]
+	c.X = chart.Axis{To: last[0], Write: short, Title: "requests/s"}
+	c.Y = chart.Axis{To: min(1.8*p.SLO.P99, max(1.2*p.SLO.P99, most(last[1]))), Write: seconds, Title: "response time"}
+	c.Bands = []chart.Band{{Colour: chart.Run, Low: low, High: high}}
+	c.Lines = []chart.Line{{Colour: chart.Faint, Points: p50}, {Colour: chart.Dim, Points: p95}, {Colour: chart.Run, Points: p99}}
+	c.Rules = []chart.Rule{{Colour: chart.Stop, At: p.SLO.P99, Text: "promised: p99 below " + seconds(p.SLO.P99)}}
+	if peak := now.Peak.High; peak < c.X.To {
+		c.Rules = append(c.Rules, chart.Rule{Colour: chart.Go, At: peak, Vertical: true, Text: "peak of " + now.Label})
 	}
-	return c.svg()
+	return c.SVG()
 }
 
 // demandChart is past means and the peaks to come, beside what the planned
 // replicas bear.
 func (p *Plan) demandChart() htmltemplate.HTML {
-	c := chart{label: "Forecast of peaks with its band, and what the planned replicas bear"}
-	at := func(t time.Time) float64 { return float64(t.Unix()) / 86400 }
-	var past, mean, peak, low, high, bears [][2]float64
+	c := chart.Chart{Label: "Forecast of peaks with its band, and what the planned replicas bear"}
+	var past, mean, peak, low, high, bears []chart.Point
 	top := 0.0
 	for _, h := range p.history() {
-		past = append(past, [2]float64{at(h.From), h.Mean})
+		past = append(past, chart.Point{days(h.From), h.Mean})
 		top = max(top, h.Mean)
-		c.x.marks = append(c.x.marks, mark{at(h.From), p.axisLabel(h.From)})
+		c.X.Marks = append(c.X.Marks, p.markAt(h.From))
 	}
 	for _, d := range p.Periods {
-		from, to := at(d.From), at(d.To)
-		peak = append(peak, [2]float64{from, d.Peak.Expected})
-		low, high = append(low, [2]float64{from, d.Peak.Low}), append(high, [2]float64{from, d.Peak.High})
-		mean = append(mean, [2]float64{from, d.Mean.Expected})
+		from, to := days(d.From), days(d.To)
+		peak = append(peak, chart.Point{from, d.Peak.Expected})
+		low, high = append(low, chart.Point{from, d.Peak.Low}), append(high, chart.Point{from, d.Peak.High})
+		mean = append(mean, chart.Point{from, d.Mean.Expected})
 		rate := p.sloRate(d.Replicas)
-		bears = append(bears, [2]float64{from, rate}, [2]float64{to, rate})
+		bears = append(bears, chart.Point{from, rate}, chart.Point{to, rate})
 		top = max(top, d.Peak.High, rate)
-		c.x.marks = append(c.x.marks, mark{from, p.axisLabel(d.From)})
+		c.X.Marks = append(c.X.Marks, p.markAt(d.From))
 	}
-	last := p.Periods[len(p.Periods)-1]
-	for _, l := range []*[][2]float64{&peak, &low, &high, &mean} { // the last period has a width too
-		end := (*l)[len(*l)-1]
-		*l = append(*l, [2]float64{at(last.To), end[1]})
+	if len(past) > 0 { // to where the forecast begins
+		past = append(past, mean[0])
 	}
-	c.x.from, c.x.to = c.x.marks[0].at, at(last.To)
-	c.y = axis{to: most(top), write: short, title: "requests/s"}
-	c.bands = []band{{"run", low, high}}
-	c.lines = []line{{"dim", past}, {"faint", mean}, {"run", peak}, {"go", bears}}
+	end := days(p.Periods[len(p.Periods)-1].To)
+	for _, l := range []*[]chart.Point{&peak, &low, &high, &mean} { // the last period has a width too
+		*l = append(*l, chart.Point{end, (*l)[len(*l)-1][1]})
+	}
+	c.X.From, c.X.To = c.X.Marks[0].At, end
+	c.Y = chart.Axis{To: most(top), Write: short, Title: "requests/s"}
+	c.Bands = []chart.Band{{Colour: chart.Run, Low: low, High: high}}
+	c.Lines = []chart.Line{{Colour: chart.Dim, Points: past}, {Colour: chart.Faint, Points: mean}, {Colour: chart.Run, Points: peak}, {Colour: chart.Go, Points: bears}}
 	if limit := p.Bottleneck.Limit; limit < 1.6*top {
-		c.y.to = most(top, limit)
-		c.rules = append(c.rules, rule{class: "stop", at: limit, text: p.Bottleneck.Name + ": the most"})
+		c.Y.To = most(top, limit)
+		c.Rules = append(c.Rules, chart.Rule{Colour: chart.Stop, At: limit, Text: "the most, because of the " + p.Bottleneck.Name})
 	}
-	c.rules = append(c.rules, rule{class: "hold", at: min(at(p.ExpiresAt), c.x.to), vertical: true, text: "plan expires"})
-	return c.svg()
+	c.Rules = append(c.Rules, chart.Rule{Colour: chart.Hold, At: min(days(p.ExpiresAt), c.X.To), Vertical: true, Text: "plan expires"})
+	return c.SVG()
 }
+
+// days is a moment on an axis of time.
+func days(t time.Time) float64 { return float64(t.Unix()) / 86400 }
+
+func (p *Plan) markAt(t time.Time) chart.Mark { return chart.Mark{At: days(t), Text: p.axisLabel(t)} }
 
 // history is the last past periods, at most twice as many as are planned.
 func (p *Plan) history() []demand.Past {
@@ -149,29 +161,33 @@ func (p *Plan) sloRate(replicas int) float64 {
 	return most
 }
 
-// costClasses are the colours of providers, in the order of the list.
-var costClasses = []string{"run", "go", "hold dashed", "dim", "faint"}
+// costColours are those of providers, in the order of the list; the dashed one
+// shows the line that it covers.
+var costColours = []struct {
+	Colour chart.Colour
+	Dashed bool
+}{{chart.Run, false}, {chart.Go, false}, {chart.Hold, true}, {chart.Dim, false}, {chart.Faint, false}}
 
 // costChart is the monthly price of each period.
 func (p *Plan) costChart() htmltemplate.HTML {
-	c := chart{label: "Monthly price by provider and period"}
-	at := func(t time.Time) float64 { return float64(t.Unix()) / 86400 }
+	c := chart.Chart{Label: "Monthly price by provider and period"}
 	top := 0.0
 	byProvider := make(map[string]int)
 	for _, d := range p.Periods {
-		c.x.marks = append(c.x.marks, mark{at(d.From), p.axisLabel(d.From)})
+		c.X.Marks = append(c.X.Marks, p.markAt(d.From))
 		for _, cost := range d.Costs {
 			i, ok := byProvider[cost.Provider]
 			if !ok {
-				i = len(c.lines)
+				i = len(c.Lines)
 				byProvider[cost.Provider] = i
-				c.lines = append(c.lines, line{class: costClasses[i%len(costClasses)]})
+				look := costColours[i%len(costColours)]
+				c.Lines = append(c.Lines, chart.Line{Colour: look.Colour, Dashed: look.Dashed})
 			}
-			c.lines[i].points = append(c.lines[i].points, [2]float64{at(d.From), cost.Monthly}, [2]float64{at(d.To), cost.Monthly})
+			c.Lines[i].Points = append(c.Lines[i].Points, chart.Point{days(d.From), cost.Monthly}, chart.Point{days(d.To), cost.Monthly})
 			top = max(top, cost.Monthly)
 		}
 	}
-	c.x.from, c.x.to = c.x.marks[0].at, at(p.Periods[len(p.Periods)-1].To)
-	c.y = axis{to: most(top), write: func(v float64) string { return "$" + thousands(fmt.Sprint(math.Round(v))) }, title: "US dollars a month"}
-	return c.svg()
+	c.X.From, c.X.To = c.X.Marks[0].At, days(p.Periods[len(p.Periods)-1].To)
+	c.Y = chart.Axis{To: most(top), Write: func(v float64) string { return "$" + thousands(fmt.Sprint(math.Round(v))) }, Title: "US dollars a month"}
+	return c.SVG()
 }

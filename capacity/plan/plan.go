@@ -11,6 +11,7 @@ import (
 	"github.com/greenlight-dev/greenlight/capacity"
 	"github.com/greenlight-dev/greenlight/capacity/demand"
 	"github.com/greenlight-dev/greenlight/capacity/latency"
+	"github.com/greenlight-dev/greenlight/capacity/price"
 )
 
 // Version is of the form of a Plan as JSON.
@@ -46,17 +47,28 @@ type Plan struct {
 	Limits   []string  `json:"limits"`
 	Risks    []Risk    `json:"risks"`
 	Triggers []Trigger `json:"triggers"`
+
+	Inputs *Inputs `json:"inputs,omitempty"` // nil in plans of before it was kept
+}
+
+// Inputs is what the plan rests on and its other parts do not show. Rethink
+// needs it.
+type Inputs struct {
+	CPU    float64     `json:"cpu"`              // cores of a replica; 0: not known
+	Memory int64       `json:"memory"`           // bytes of a replica; 0: not known
+	Start  float64     `json:"start"`            // until a replica is ready, seconds
+	Prices *price.List `json:"prices,omitempty"` // nil where nothing has a price
 }
 
 // Evidence is what was measured, and the law that was fitted to it.
 type Evidence struct {
 	Measurements []Measurement      `json:"measurements"`
-	Law          capacity.Law       `json:"law"`
+	Law          capacity.Law       `json:"law"` // of capacity.FitScaling
 	SE           capacity.Estimates `json:"se"`
 	CI95         capacity.Intervals `json:"ci95"`
 	PeakN        *float64           `json:"peak_n"` // nil: the law has no peak
 	LimitX       *float64           `json:"limit_x"`
-	Sigma        float64            `json:"sigma"`
+	Sigma        float64            `json:"sigma"` // scatter of the measurements around the law, as a share
 	DF           int                `json:"df"`
 	MaxN         float64            `json:"max_n"` // the most replicas that were measured
 	Stages       []Stage            `json:"stages,omitempty"`

@@ -458,3 +458,35 @@ func FuzzRead(f *testing.F) {
 		_, _ = p.Grade([]capacity.Point{{N: 1.5, X: 3}}, nil)
 	})
 }
+
+// TestSteps holds that the steps of a plan are its periods, joined where
+// nothing changes.
+func TestSteps(t *testing.T) {
+	p := made(t, input(t))
+	steps := p.Steps()
+	if len(steps) < 3 || len(steps) >= len(p.Periods) {
+		t.Fatalf("%d steps of %d periods", len(steps), len(p.Periods))
+	}
+	i := 0
+	for _, s := range steps {
+		if p.Periods[i].Label != s.From {
+			t.Errorf("a step begins with %s, want %s", s.From, p.Periods[i].Label)
+		}
+		for ; i < len(p.Periods); i++ {
+			d := p.Periods[i]
+			if d.Replicas != s.Replicas || d.State() != s.State {
+				t.Errorf("%s needs %d (%s), and lies in a step of %d (%s)", d.Label, d.Replicas, d.State(), s.Replicas, s.State)
+			}
+			if d.Peak.High > s.Peak || d.P99.Value > s.P99.Value {
+				t.Errorf("%s: the step's peak is %v and its p99 %v, those of the period %v and %v", d.Label, s.Peak, s.P99.Value, d.Peak.High, d.P99.Value)
+			}
+			if d.Label == s.To {
+				i++
+				break
+			}
+		}
+	}
+	if i != len(p.Periods) {
+		t.Errorf("the steps end before %s", p.Periods[i].Label)
+	}
+}

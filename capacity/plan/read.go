@@ -55,7 +55,7 @@ func (p *Plan) whole() error {
 		}
 	}
 	for _, d := range p.Periods {
-		if d.Replicas < 1 || !d.To.After(d.From) {
+		if d.Replicas < 1 || d.Replicas > MaxReplicas || !d.To.After(d.From) {
 			return errors.New("a period has no replicas or no length")
 		}
 	}

@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"math"
+
+	"github.com/greenlight-dev/greenlight/capacity"
 )
 
 // bottleneck finds what gives way first, by what was measured and not by the
@@ -28,13 +30,22 @@ func (c *carry) whyReplicas(n int) string {
 	f := c.fit
 	switch {
 	case c.hopeless():
-		return tooSlow
-	case n < c.in.Policy.MaxReplicas && f.Beta > 0:
+		return c.tooSlow()
+	case n < c.in.Policy.MaxReplicas && agreeing(f.Law, float64(n)) > leastAgreeing:
 		return fmt.Sprintf("beyond %d replicas each more costs the others more in agreeing (β %s) than it adds", n, short(f.Beta))
 	case n == c.in.Policy.MaxReplicas && (f.LimitX == nil || f.At(float64(n)) < 0.8**f.LimitX):
 		return fmt.Sprintf("more than %d are not allowed; up to there each adds", n)
 	}
 	return fmt.Sprintf("%s of each request's work cannot be shared (α %s): something that all replicas wait for", percent(f.Alpha), short(f.Alpha))
+}
+
+// leastAgreeing is the share of its time above which agreeing is worth a word.
+const leastAgreeing = 0.01
+
+// agreeing is the share of their time that n replicas spend on agreeing.
+func agreeing(l capacity.Law, n float64) float64 {
+	cost := l.Beta * n * (n - 1)
+	return cost / (1 + l.Alpha*(n-1) + cost)
 }
 
 func (c *carry) whyStage(s Stage) string {

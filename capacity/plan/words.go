@@ -10,7 +10,7 @@ import (
 func (c *carry) method() []string {
 	s := c.in.Latency.Surface
 	list := []string{
-		fmt.Sprintf("Throughput was measured at 1 to %s saturated replicas (%s) and the Universal Scalability Law fitted to it by least squares; intervals are of 95 %%, with Student's t of %s of freedom.", short(c.fit.MaxN), count(len(c.in.Measurements), "measurement"), count(c.fit.DF, "degree")),
+		fmt.Sprintf("Throughput was measured at 1 to %s saturated replicas (%s) and the Universal Scalability Law fitted to it by least squares of relative errors; with and without contention and coherency, each weighted by how likely the measurements make it, so that scatter is not taken for a bend. Intervals are of 95 %%, with Student's t of %s of freedom.", short(c.fit.MaxN), count(len(c.in.Measurements), "measurement"), count(c.fit.DF, "degree")),
 	}
 	if len(c.in.Stages) > 0 {
 		list = append(list, fmt.Sprintf("What all replicas share (%s) was loaded alone. What is carried is the least of the law and of each stage's ceiling.", strings.Join(c.stageNames(), ", ")))
@@ -190,15 +190,27 @@ func (p *Plan) summarize() string {
 		if d.Label == first.Label {
 			return fmt.Sprintf("The peak of %s is not met: %s.", d.Label, d.Why)
 		}
-		return fmt.Sprintf("%s in %s are enough, but the peak of %s is not met: %s.", count(first.Replicas, "replica"), first.Label, d.Label, d.Why)
+		return fmt.Sprintf("%s in %s will do, but the peak of %s is not met: %s.", count(first.Replicas, "replica"), first.Label, d.Label, d.Why)
 	}
-	text := fmt.Sprintf("%s in %s", count(first.Replicas, "replica"), first.Label)
-	peaks := "peaks of " + perSecond(first.Peak.High)
+	peaks := perSecond(first.Peak.High)
 	if busiest.Label != first.Label {
-		text += fmt.Sprintf(" and %d in %s", busiest.Replicas, busiest.Label)
-		peaks = fmt.Sprintf("peaks of %s and %s", perSecond(first.Peak.High), perSecond(busiest.Peak.High))
+		peaks += fmt.Sprintf(" in %s and %s in %s", first.Label, perSecond(busiest.Peak.High), busiest.Label)
 	}
-	return fmt.Sprintf("%s keep the p99 below %s at %s. What gives way first: the %s, at %s.", text, seconds(p.SLO.P99), peaks, p.Bottleneck.Name, perSecond(p.Bottleneck.Limit))
+	return fmt.Sprintf("Run %s: that keeps the p99 below %s at peaks of up to %s%s. More than %s would be too much for the %s.",
+		p.stepsText(), seconds(p.SLO.P99), peaks, p.Policy.losses(), perSecond(p.Bottleneck.Limit), p.Bottleneck.Name)
+}
+
+// losses are those that the plan survives, in words.
+func (p Policy) losses() string {
+	switch {
+	case p.SurviveReplica && p.SurviveZone:
+		return ", also with one replica or one zone lost"
+	case p.SurviveReplica:
+		return ", also with one replica lost"
+	case p.SurviveZone:
+		return ", also with one zone lost"
+	}
+	return ""
 }
 
 // busiest is the period that needs the most replicas, and of several that
@@ -211,4 +223,12 @@ func (p *Plan) busiest() Period {
 		}
 	}
 	return busiest
+}
+
+// withWhat says what a rate holds beyond the forecast.
+func (c *carry) withWhat() string {
+	if c.in.Policy.Headroom == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (the peak and %s headroom)", percent(c.in.Policy.Headroom))
 }

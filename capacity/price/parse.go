@@ -30,6 +30,10 @@ const (
 	maxTokens = 20_000
 	maxDepth  = 16
 	maxText   = 200 // bytes of a name
+
+	mostVCPU   = 10_000
+	mostMemory = 1_000_000 // GiB
+	mostHourly = 100_000   // US dollars
 )
 
 // Parse reads a list as prices.yaml is one. It is strict: what is missing,
@@ -242,9 +246,9 @@ func (r *reader) machine(n ast.Node, before []Type) (t Type) {
 	}
 	r.fields(n, "a type", fields{
 		"name":       func(n ast.Node) { t.Name = r.text(n, "name") },
-		"vcpu":       func(n ast.Node) { t.VCPU = r.number(n, "vcpu", 10_000) },
-		"memory_gib": func(n ast.Node) { t.MemoryGiB = r.number(n, "memory_gib", 1_000_000) },
-		"hourly_usd": func(n ast.Node) { t.HourlyUSD = r.number(n, "hourly_usd", 100_000) },
+		"vcpu":       func(n ast.Node) { t.VCPU = r.number(n, "vcpu", mostVCPU) },
+		"memory_gib": func(n ast.Node) { t.MemoryGiB = r.number(n, "memory_gib", mostMemory) },
+		"hourly_usd": func(n ast.Node) { t.HourlyUSD = r.number(n, "hourly_usd", mostHourly) },
 	})
 	if slices.ContainsFunc(before, func(o Type) bool { return o.Name == t.Name }) {
 		r.fail(n, "type %s is there twice", t.Name)

@@ -15,24 +15,24 @@ const HoursInMonth = 730
 
 // List is what machines cost at a date.
 type List struct {
-	AsOf      time.Time
-	Providers []Provider
+	AsOf      time.Time  `json:"as_of"`
+	Providers []Provider `json:"providers"`
 }
 
 // Provider is what one provider asks for its machines in one region.
 type Provider struct {
-	Name   string
-	Region string
-	Source string // where it publishes its prices
-	Types  []Type
+	Name   string `json:"name"`
+	Region string `json:"region"`
+	Source string `json:"source"` // where it publishes its prices
+	Types  []Type `json:"types"`
 }
 
 // Type is a kind of machine.
 type Type struct {
-	Name      string
-	VCPU      float64
-	MemoryGiB float64
-	HourlyUSD float64
+	Name      string  `json:"name"`
+	VCPU      float64 `json:"vcpu"`
+	MemoryGiB float64 `json:"memory_gib"`
+	HourlyUSD float64 `json:"hourly_usd"`
 }
 
 //go:embed prices.yaml

@@ -93,13 +93,13 @@ func schemaText(t *testing.T, dir string) string {
 
 func TestSchemasThatAreRefused(t *testing.T) {
 	tests := map[string]struct{ edit, says string }{
-		"newer":    {`INSERT INTO migrations VALUES (8, '0008_later.sql', 'x', 0)`, "schema 8, this one knows up to 7"},
+		"newer":    {`INSERT INTO migrations VALUES (9, '0009_later.sql', 'x', 0)`, "schema 9, this one knows up to 8"},
 		"another":  {`UPDATE migrations SET checksum = 'x' WHERE version = 3`, "another migration 3"},
 		"with gap": {`DELETE FROM migrations WHERE version = 2`, "another migration 3"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			dir := older(t, 7)
+			dir := older(t, 8)
 			alter(t, dir, tt.edit)
 			before, _ := os.ReadFile(filepath.Join(dir, File))
 			_, err := Open(t.Context(), dir)

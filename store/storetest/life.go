@@ -70,6 +70,13 @@ func operations(st store.Store, w int) map[string]func(ctx context.Context, i in
 			_, err := st.Prune(ctx, store.PruneOptions{EventsBefore: cutoff, StepsBefore: cutoff, Kinds: []string{"noise"}})
 			return err
 		},
+		"traffic": func(ctx context.Context, _ int) error {
+			return st.AddTraffic(ctx, mark(longAgo), store.TrafficHour{Environment: environment, Service: "iris", Hour: longAgo, Requests: 1, Observed: 1})
+		},
+		"prune traffic": func(ctx context.Context, _ int) error {
+			_, err := st.PruneTraffic(ctx, longAgo)
+			return err
+		},
 		"read": func(ctx context.Context, _ int) error { return readEverything(ctx, st) },
 	}
 }
@@ -124,6 +131,7 @@ func snapshot(t *testing.T, st store.Store) []any {
 		must[[]store.Release](t)(st.ListReleases(t.Context(), "", 0)),
 		must[[]store.Step](t)(st.PlanSteps(t.Context(), "e0")),
 		must[[]store.Setting](t)(st.ListSettings(t.Context(), "all")),
+		must[[]store.TrafficHour](t)(st.TrafficHours(t.Context(), store.TrafficQuery{Environment: "e0", Service: "iris"})),
 	}
 }
 
