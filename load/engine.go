@@ -12,6 +12,8 @@ import (
 type engine struct {
 	o         *Options
 	start     time.Time
+	cpu       time.Duration // of this process, used before the start
+	cores     int
 	rec       *recorder
 	transport *http.Transport // of HTTP/2
 	opened    atomic.Int64    // connections of HTTP/2
@@ -52,7 +54,7 @@ func (e *engine) run(parent context.Context) {
 		e.runClosed(ctx)
 	}
 	if parent.Err() != nil {
-		e.end("interrupted")
+		e.end(interruption(parent))
 	}
 	close(done)
 	<-watched
@@ -229,6 +231,9 @@ func (e *engine) observe(now time.Duration) {
 	if e.o.Observe != nil {
 		e.o.Observe(s)
 	}
+	if e.o.Progress != nil {
+		e.o.Progress(e.progress(s))
+	}
 }
 
 // sample counts what is under way and breaks off what is too old.
@@ -263,14 +268,5 @@ func (e *engine) judge(now time.Duration) {
 
 // counted is how many requests of the plan are due after the warm-up.
 func (e *engine) counted() int64 {
-	a := e.o.Arrivals
-	low, high := int64(0), a.Total()
-	for low < high {
-		if mid := (low + high) / 2; a.At(mid) < e.o.Warmup {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	return a.Total() - low
+	return e.o.Arrivals.Total() - e.o.Arrivals.dueBefore(e.o.Warmup)
 }

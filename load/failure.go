@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -46,6 +47,17 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return "connecting: " + e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
+// streamError is an HTTP/2 stream that the target broke off: what net/http has
+// for it turns itself into any type with these fields.
+type streamError struct {
+	StreamID, Code uint32
+	Cause          error
+}
+
+func (e streamError) Error() string {
+	return fmt.Sprintf("stream %d broken off, code %d", e.StreamID, e.Code)
+}
+
 func kindOf(err error) Kind {
 	var dial *dialError
 	switch {
@@ -61,7 +73,7 @@ func kindOf(err error) Kind {
 		return KindTimeout
 	case errors.As(err, &dial):
 		return KindConnect
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.As(err, new(streamError)):
 		return KindReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return KindClosed

@@ -107,7 +107,8 @@ func (given *givenRequest) request() (Request, error) {
 // eachLine calls f for each line that is not blank; its errors get the
 // line's number.
 func eachLine(in io.Reader, f func([]byte) error) error {
-	s := bufio.NewScanner(io.LimitReader(in, MaxFileBytes))
+	limited := &io.LimitedReader{R: in, N: MaxFileBytes + 1}
+	s := bufio.NewScanner(limited)
 	s.Buffer(make([]byte, 64<<10), 2*MaxBody)
 	n := 0
 	for s.Scan() {
@@ -122,6 +123,9 @@ func eachLine(in io.Reader, f func([]byte) error) error {
 	}
 	if err := s.Err(); err != nil {
 		return greenlight.Errorf(greenlight.CodeInvalid, "line %d: %w", n+1, err)
+	}
+	if limited.N <= 0 {
+		return greenlight.Errorf(greenlight.CodeInvalid, "it has more than %d MiB, which is more than is read", MaxFileBytes>>20)
 	}
 	return nil
 }

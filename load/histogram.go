@@ -63,6 +63,14 @@ func (h *Histogram) Mean() float64 {
 	return h.sum / float64(h.Count()) / 1e9
 }
 
+// spread is the standard deviation in seconds.
+func (h *Histogram) spread() float64 {
+	if h.Count() == 0 {
+		return 0
+	}
+	return h.counts.StdDev() / 1e9
+}
+
 // Summary is a distribution of times in seconds.
 type Summary struct {
 	Min   float64 `json:"min"`

@@ -92,7 +92,7 @@ func (h *http1) do(c *compiled, v *values) answer {
 // judge is what is wrong with an answer.
 func (e *Expect) judge(status int, body []byte) Kind {
 	switch {
-	case e.Status != 0 && status != e.Status, e.Status == 0 && status >= 400:
+	case e.Status != 0 && status != e.Status, e.Class != 0 && status/100 != e.Class, e.Status+e.Class == 0 && status >= 400:
 		return KindStatus
 	case e.Contains != "" && !bytes.Contains(body, []byte(e.Contains)):
 		return KindCheck

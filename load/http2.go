@@ -61,7 +61,11 @@ func (h *http2) do(c *compiled, v *values) answer {
 		err = cause
 	}
 	a.kind = kindOf(err)
-	if err == nil {
+	switch {
+	case err != nil:
+	case h.target.GRPC:
+		a.kind, a.body = c.expect.judgeGRPC(a.status, kept), kept
+	default:
 		a.kind, a.body = c.expect.judge(a.status, kept), kept
 	}
 	return a
@@ -71,7 +75,7 @@ func (h *http2) do(c *compiled, v *values) answer {
 // is for the check.
 func (h *http2) exchange(ctx context.Context, c *compiled, v *values, a *answer) ([]byte, error) {
 	h.body = c.body.append(h.body[:0], v)
-	url := h.target.URL.Scheme + "://" + h.target.host + string(c.path.append(nil, v))
+	url := h.target.scheme() + "://" + h.target.host + string(c.path.append(nil, v))
 	r, err := http.NewRequestWithContext(ctx, c.method, url, bytes.NewReader(h.body))
 	if err != nil {
 		return nil, err
@@ -91,7 +95,11 @@ func (h *http2) exchange(ctx context.Context, c *compiled, v *values, a *answer)
 		return nil, err
 	}
 	defer resp.Body.Close()
-	a.status, a.out = resp.StatusCode, int64(len(h.body))
+	a.out = int64(len(h.body))
+	if h.target.GRPC {
+		return readGRPC(resp, c.keeps(), a)
+	}
+	a.status = resp.StatusCode
 	var kept []byte
 	if c.keeps() {
 		if kept, err = io.ReadAll(io.LimitReader(resp.Body, maxChecked)); err != nil {

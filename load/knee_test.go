@@ -7,7 +7,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	greenlight "github.com/greenlight-dev/greenlight"
 )
 
 // target simulates a queue that carries up to most requests a second: the
@@ -15,7 +18,7 @@ import (
 func target(most float64) func(context.Context, float64) (*Result, error) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	return func(_ context.Context, rate float64) (*Result, error) {
-		r := &Result{Planned: rate, Rate: min(rate, most), Elapsed: 10, ResponseTimes: newHistogram(), ServiceTimes: newHistogram()}
+		r := &Result{Planned: rate, Rate: min(rate, most), Goodput: min(rate, most), Elapsed: 10, ResponseTimes: newHistogram(), ServiceTimes: newHistogram()}
 		for range 20_000 {
 			mean := 10.0
 			if rate < most {
@@ -57,6 +60,22 @@ func TestKnee(t *testing.T) {
 		want := most - math.Log(100)/0.05
 		if k.Rate > want*1.03 || k.Next < want*0.97 || k.Next/k.Rate > 1.03 || len(k.Rungs) > 30 {
 			t.Errorf("found %v to %v in %d rungs, want %v", k.Rate, k.Next, len(k.Rungs), want)
+		}
+	}
+}
+
+// TestKneeOfAGate: the search goes on only as long as the gate needs it.
+func TestKneeOfAGate(t *testing.T) {
+	for atLeast, within := range map[float64]float64{200: 1 + decidedPrecision, 3000: 1 + decidedPrecision, 890: 1.03} {
+		o := kneeOptions(t)
+		o.AtLeast = atLeast
+		k, err := FindKnee(context.Background(), o, target(1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fine := k.Next/k.Rate <= 1.03
+		if k.Next/k.Rate > within || k.Gate(atLeast).OK != (atLeast == 200) || fine != (atLeast == 890) {
+			t.Errorf("of at least %v: found %v to %v", atLeast, k.Rate, k.Next)
 		}
 	}
 }
@@ -135,7 +154,7 @@ func TestKneeErrors(t *testing.T) {
 func TestSteadyState(t *testing.T) {
 	seconds := func(means ...float64) (all []Second) {
 		for i, m := range means {
-			all = append(all, Second{At: float64(i + 1), Mean: m})
+			all = append(all, Second{At: float64(i + 1), Mean: m, Requests: 100})
 		}
 		return all
 	}
@@ -151,10 +170,18 @@ func TestSteadyState(t *testing.T) {
 		change func(*Result)
 		want   string
 	}{
-		"steady":             {func(r *Result) { r.Seconds = seconds(.2, .2, .21, .19, .2, .2) }, ""},
-		"growing":            {func(r *Result) { r.Seconds = seconds(.1, .2, .3, .4, .5, .6) }, "grew from 150 ms to 550 ms"},
+		"steady":  {func(r *Result) { r.Seconds = seconds(.2, .2, .21, .19, .2, .2) }, ""},
+		"growing": {func(r *Result) { r.Seconds = seconds(.1, .2, .3, .4, .5, .6) }, "grew from 150 ms to 550 ms"},
+		"last ones slow": {func(r *Result) {
+			r.Seconds = append(seconds(.2, .2, .2, .2, .2), Second{At: 5.1, Mean: .9, Requests: 2})
+		}, ""},
+		"few slow answers": {func(r *Result) {
+			r.Seconds = seconds(.011, .011, .018, .018, .025, .025)
+			r.ResponseTimes.record(int64(3*time.Second), 10)
+		}, ""},
 		"one slow second":    {func(r *Result) { r.Seconds = seconds(.2, .2, .2, .2, .2, .7) }, ""},
-		"too few answers":    {func(r *Result) { r.Rate = 90 }, "answered 90/s of 100/s"},
+		"a slow last one":    {func(r *Result) { r.Rate, r.late = 90, 25 }, ""},
+		"too few answers":    {func(r *Result) { r.Rate, r.late = 90, 100 }, "answered 90/s of 100/s"},
 		"Little's law":       {func(r *Result) { r.InFlight = 35 }, "35.0 requests in flight, though 100/s × 200 ms are 20.0"},
 		"errors":             {func(r *Result) { r.Errors = 5 }, "errors<0.1% not met"},
 		"ended":              {func(r *Result) { r.Stopped = "the target is down" }, "the target is down"},
@@ -167,4 +194,156 @@ func TestSteadyState(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
+}
+
+// TestKneeLocksUp: a target that answers nothing after too much ends the
+// search at once, and what it gave before stands.
+func TestKneeLocksUp(t *testing.T) {
+	healthy, locked := target(1000), false
+	o := kneeOptions(t)
+	asked := 0
+	o.Recover = func(ctx context.Context, rate float64, timeout time.Duration) (*Result, error) {
+		asked++
+		r, err := healthy(ctx, rate)
+		r.LagTimes, r.Requests = newHistogram(), 100
+		if locked {
+			r.Errors = 100
+		}
+		if timeout < recoveryTimeout || rate < 0.2*o.From {
+			t.Errorf("asked for %v/s with %v for an answer", rate, timeout)
+		}
+		return r, err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k, err := FindKnee(t.Context(), o, func(ctx context.Context, rate float64) (*Result, error) {
+			r, err := healthy(ctx, rate)
+			if locked = locked || rate > 200; locked {
+				r.Goodput, r.Rate, r.Errors = 0, 0, r.Requests
+			}
+			return r, err
+		})
+		if err != nil || k.Rate == 0 || k.Rate > 200 || k.Next > 300 || k.Rungs[len(k.Rungs)-1].Rate != k.Next {
+			t.Fatalf("found %v to %v in %d rungs (%v)", k.Rate, k.Next, len(k.Rungs), err)
+		}
+		if k.Recovery == nil || k.Recovery.Recovered || k.Recovery.Right != 0 || k.Recovery.After < 10 || k.Collapse == nil || k.Collapse.Rate != k.Next {
+			t.Errorf("recovery %+v, collapse %+v", k.Recovery, k.Collapse)
+		}
+		if asked < 5 {
+			t.Errorf("looked %d times whether it recovers", asked)
+		}
+	})
+}
+
+// TestKneeLocksUpAtOnce: what answers nothing any more is not asked at ever
+// lower rates.
+func TestKneeLocksUpAtOnce(t *testing.T) {
+	healthy, tries := target(1000), 0
+	o := kneeOptions(t)
+	o.Recover = func(ctx context.Context, rate float64, _ time.Duration) (*Result, error) {
+		r, err := healthy(ctx, rate)
+		r.Requests, r.Errors = 100, 100
+		return r, err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k, err := FindKnee(t.Context(), o, func(ctx context.Context, rate float64) (*Result, error) {
+			r, err := healthy(ctx, rate)
+			if tries++; tries == 1 {
+				r.Errors = r.Requests / 2
+			} else {
+				r.Goodput, r.Rate, r.Errors = 0, 0, r.Requests
+			}
+			return r, err
+		})
+		if err != nil || k.Rate != 0 || len(k.Rungs) != 2 || k.Recovery == nil || k.Recovery.Recovered {
+			t.Errorf("%d rungs, recovery %v (%v)", len(k.Rungs), k.Recovery, err)
+		}
+	})
+}
+
+// TestKneeRecovers: a target that stumbles and comes back is searched to the
+// end, and looked at afterwards.
+func TestKneeRecovers(t *testing.T) {
+	healthy := target(1000)
+	o := kneeOptions(t)
+	tries := 0
+	o.Recover = func(ctx context.Context, rate float64, _ time.Duration) (*Result, error) {
+		r, err := healthy(ctx, rate)
+		if tries++; tries%3 != 0 { // at the third try it is well again
+			return nil, greenlight.Errorf(greenlight.CodeUnavailable, "refused")
+		}
+		return r, err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k, err := FindKnee(t.Context(), o, func(ctx context.Context, rate float64) (*Result, error) {
+			r, err := healthy(ctx, rate)
+			if rate > 1000 {
+				r.Goodput = 1
+			}
+			return r, err
+		})
+		if err != nil || k.Rate < 850 || k.Collapse == nil || k.Recovery == nil || !k.Recovery.Met || k.Recovery.After > 2 {
+			t.Errorf("found %v, collapse %+v, recovery %+v (%v)", k.Rate, k.Collapse, k.Recovery, err)
+		}
+	})
+}
+
+// TestKneeTargetGone: a target that dies in the middle is a rate missed, and
+// one that was never there is an error.
+func TestKneeTargetGone(t *testing.T) {
+	gone := greenlight.Errorf(greenlight.CodeUnavailable, "refused")
+	o := kneeOptions(t)
+	o.Recover = func(context.Context, float64, time.Duration) (*Result, error) { return nil, gone }
+	synctest.Test(t, func(t *testing.T) {
+		healthy := target(1000)
+		k, err := FindKnee(t.Context(), o, func(ctx context.Context, rate float64) (*Result, error) {
+			if rate > 100 {
+				return nil, gone
+			}
+			return healthy(ctx, rate)
+		})
+		if err != nil || k.Rate == 0 || k.Rate > 100 || k.Recovery == nil || k.Recovery.Recovered || k.Recovery.Why != "refused" {
+			t.Errorf("%+v, %v", k, err)
+		}
+		if _, err := FindKnee(t.Context(), o, func(context.Context, float64) (*Result, error) { return nil, gone }); !errors.Is(err, gone) {
+			t.Errorf("a target that was never there: %v", err)
+		}
+	})
+}
+
+// TestKneeRecoversWithErrors: errors that the SLO allows are no lock-up.
+func TestKneeRecoversWithErrors(t *testing.T) {
+	for allowed, met := range map[string]bool{"errors<10%": true, "errors<1%": false} {
+		healthy := target(1000)
+		o := kneeOptions(t)
+		o.Thresholds = slo(t, "p99<50ms", allowed)
+		o.Recover = func(ctx context.Context, rate float64, _ time.Duration) (*Result, error) {
+			r, err := healthy(ctx, rate)
+			r.Requests, r.Errors = 92, 2
+			return r, err
+		}
+		synctest.Test(t, func(t *testing.T) {
+			k, err := FindKnee(t.Context(), o, healthy)
+			if err != nil || k.Recovery == nil || !k.Recovery.Recovered || k.Recovery.Met != met {
+				t.Errorf("%s: %v, %v", allowed, k.Recovery, err)
+			}
+		})
+	}
+}
+
+// TestKneeAnswersAgainButSlowly: after the load the SLO is part of the
+// question.
+func TestKneeAnswersAgainButSlowly(t *testing.T) {
+	healthy := target(1000)
+	o := kneeOptions(t)
+	o.Recover = func(ctx context.Context, rate float64, _ time.Duration) (*Result, error) {
+		r, err := target(30)(ctx, 29)
+		r.Requests = 100
+		return r, err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k, err := FindKnee(t.Context(), o, healthy)
+		if err != nil || k.Recovery == nil || !k.Recovery.Recovered || k.Recovery.Met || !strings.Contains(k.Recovery.String(), "answers again, but misses the SLO: 100 of 100") {
+			t.Errorf("%v, %v", k.Recovery, err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -30,8 +31,11 @@ type recorder struct {
 
 	mu                     sync.Mutex
 	requests, errors       int64
+	right                  int64 // answers after the warm-up, whenever they were due
+	late                   int64 // ended after the last request was due
+	length                 int64 // of the test, nanoseconds
 	response, service, lag *Histogram
-	statuses               [600]int64
+	statuses               [grpcStatus + len(grpcCodes)]int64
 	kinds                  map[Kind]int64
 	byRoute                map[routeStatus]*routeCount
 	in, out, connections   int64
@@ -42,6 +46,9 @@ type recorder struct {
 	second                 secondCount
 	seconds                []Second
 	inFlight, samples      float64
+
+	spare secondCount // for the next second; only tick touches it
+	soFar *soFar      // nil where nobody asks for progress; only tick adds to it
 }
 
 type routeStatus struct{ route, status int }
@@ -54,6 +61,7 @@ type routeCount struct {
 // secondCount is the second that runs.
 type secondCount struct {
 	requests, errors  int64
+	right             int64
 	response, lag     *Histogram
 	inFlight, samples float64
 	begun             time.Duration
@@ -63,13 +71,18 @@ type secondCount struct {
 const maxRouteCounts = 300
 
 func newRecorder(o *Options) *recorder {
-	return &recorder{
-		warmup: int64(o.Warmup), thresholds: o.Thresholds, routes: o.Mix.routes,
+	r := &recorder{
+		warmup: int64(o.Warmup), length: int64(o.length()), thresholds: o.Thresholds, routes: o.Mix.routes,
 		response: newHistogram(), service: newHistogram(), lag: newHistogram(),
 		kinds: make(map[Kind]int64), byRoute: make(map[routeStatus]*routeCount),
 		over: make([]int64, len(o.Thresholds)), seconds: []Second{},
 		second: secondCount{response: newHistogram(), lag: newHistogram()},
+		spare:  secondCount{response: newHistogram(), lag: newHistogram()},
 	}
+	if o.Progress != nil {
+		r.soFar = &soFar{response: newHistogram(), lag: newHistogram()}
+	}
+	return r
 }
 
 func (r *recorder) record(o *outcome) {
@@ -77,10 +90,17 @@ func (r *recorder) record(o *outcome) {
 	defer r.mu.Unlock()
 	r.connections += o.connects
 	r.contact(o)
+	if o.kind == KindNone && o.done >= r.warmup {
+		r.right++
+		r.second.right++
+	}
 	if o.due < r.warmup {
 		return
 	}
 	r.last = max(r.last, o.done)
+	if o.done > r.length {
+		r.late++
+	}
 	r.in += o.in
 	r.out += o.out
 	lag := max(0, o.sent-max(o.due, o.free))
@@ -178,13 +198,19 @@ func (r *recorder) sample(n int64, at time.Duration) {
 	r.second.samples++
 }
 
-// tick ends a second and gives it.
+// secondsSlack is how late a second may begin and count as on time.
+const secondsSlack = 100 * time.Millisecond
+
+// tick ends a second and gives it. The second that runs is another one when
+// it looks at the one that ended: nobody waits to record.
 func (r *recorder) tick(at time.Duration) Second {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	c := &r.second
+	c := r.second
+	r.second = r.spare
+	r.second.begun = at
+	r.mu.Unlock()
 	s := Second{
-		At: at.Seconds(), Length: (at - c.begun).Seconds(), Requests: c.requests, Errors: c.errors, P50: c.response.At(0.5), P99: c.response.At(0.99),
+		At: at.Seconds(), Length: (at - c.begun).Seconds(), Requests: c.requests, Errors: c.errors, Right: c.right, P50: c.response.At(0.5), P99: c.response.At(0.99),
 		Mean: c.response.Mean(), Lag: c.lag.At(0.99),
 	}
 	if c.response.Count() > 0 {
@@ -193,10 +219,15 @@ func (r *recorder) tick(at time.Duration) Second {
 	if c.samples > 0 {
 		s.InFlight = c.inFlight / c.samples
 	}
-	c.requests, c.errors, c.inFlight, c.samples, c.begun = 0, 0, 0, 0, at
+	if r.soFar != nil {
+		r.soFar.add(&c)
+	}
 	c.response.reset()
 	c.lag.reset()
-	if int64(at) > r.warmup {
+	r.spare = secondCount{response: c.response, lag: c.lag}
+	if int64(c.begun)+int64(secondsSlack) >= r.warmup { // not those that are partly warm-up
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.seconds = append(r.seconds, s)
 	}
 	return s
@@ -237,14 +268,17 @@ func (r *recorder) result(o *Options) (*Result, error) {
 	res := &Result{
 		Format: ResultFormat, Target: o.Target.URL.Redacted(), Model: "open", Protocol: "HTTP/1.1",
 		Requests: r.requests, Errors: r.errors, BytesIn: r.in, BytesOut: r.out, Connections: r.connections,
-		Response: r.response.Summary(), Service: r.service.Summary(), Lag: r.lag.Summary(),
+		late: r.late, Response: r.response.Summary(), Service: r.service.Summary(), Lag: r.lag.Summary(),
 		ResponseTimes: r.response, ServiceTimes: r.service, LagTimes: r.lag,
 		Statuses: make(map[string]int64), ErrorKinds: r.kinds, Routes: []RouteResult{}, Seconds: r.seconds, Times: make(map[string]string),
 	}
 	if o.Arrivals == nil {
 		res.Model, res.Clients = "closed", o.Clients
 	}
-	if o.HTTP2 {
+	switch {
+	case o.Target.GRPC:
+		res.Protocol = "gRPC"
+	case o.HTTP2:
 		res.Protocol = "HTTP/2"
 	}
 	if r.samples > 0 {
@@ -252,14 +286,14 @@ func (r *recorder) result(o *Options) (*Result, error) {
 	}
 	for status, n := range r.statuses {
 		if n > 0 {
-			res.Statuses[strconv.Itoa(status)] = n
+			res.Statuses[statusName(status)] = n
 		}
 	}
 	for key, c := range r.byRoute {
-		res.Routes = append(res.Routes, RouteResult{r.routes[key.route], key.status, c.requests, c.errors, c.response.Summary()})
+		res.Routes = append(res.Routes, routeResult(r.routes[key.route], key.status, c))
 	}
 	slices.SortFunc(res.Routes, func(a, b RouteResult) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Status, b.Status))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Status, b.Status), cmp.Compare(a.Code, b.Code))
 	})
 	for name, h := range map[string]*Histogram{"response": r.response, "service": r.service} {
 		text, err := h.encode()
@@ -269,4 +303,12 @@ func (r *recorder) result(o *Options) (*Result, error) {
 		res.Times[name] = text
 	}
 	return res, nil
+}
+
+func routeResult(name string, status int, c *routeCount) RouteResult {
+	r := RouteResult{Name: name, Status: status, Requests: c.requests, Errors: c.errors, Response: c.response.Summary()}
+	if status >= grpcStatus {
+		r.Status, r.Code = http.StatusOK, statusName(status)
+	}
+	return r
 }

@@ -7,43 +7,19 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-
-	greenlight "github.com/greenlight-dev/greenlight"
 )
 
 // commonLog finds the time of the common and combined log formats.
 var commonLog = regexp.MustCompile(`\[(\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\]`)
 
-// ReadTimes reads when requests came from an access log, one a line: JSON
-// with "time" as the gateway writes it, the common or combined log format of
-// web servers, or a time alone (RFC 3339, or seconds). Times of whole
-// seconds are spread over their second. They are relative to some common
-// moment, and in the order of the lines.
+// ReadTimes reads when requests came from an access log, as ReadAccessLog does.
+// They are relative to some common moment, and in the order of the lines.
 func ReadTimes(in io.Reader) ([]time.Duration, error) {
-	var times []time.Duration
-	var origin time.Time
-	whole := true
-	err := eachLine(in, func(line []byte) error {
-		at, fraction, err := lineTime(line)
-		if err != nil {
-			return err
-		}
-		if origin.IsZero() {
-			origin = at
-		}
-		whole = whole && !fraction
-		if times = append(times, at.Sub(origin)); len(times) > MaxRecorded {
-			return fmt.Errorf("more than %d requests", MaxRecorded)
-		}
-		return nil
-	})
-	if err == nil && len(times) == 0 {
-		err = greenlight.Errorf(greenlight.CodeInvalid, "it holds no requests")
+	l, err := ReadAccessLog(in, "")
+	if err != nil {
+		return nil, err
 	}
-	if whole {
-		spread(times)
-	}
-	return times, err
+	return l.Times(), nil
 }
 
 // lineTime is the time of one line, and whether it is finer than a second.
@@ -75,14 +51,14 @@ func lineTime(line []byte) (at time.Time, fraction bool, err error) {
 }
 
 // spread moves the times of each second apart, evenly.
-func spread(times []time.Duration) {
-	for from := 0; from < len(times); {
+func spread(entries []logEntry) {
+	for from := 0; from < len(entries); {
 		to := from
-		for to < len(times) && times[to] == times[from] {
+		for to < len(entries) && entries[to].at == entries[from].at {
 			to++
 		}
 		for i := from; i < to; i++ {
-			times[i] += time.Second * time.Duration(i-from) / time.Duration(to-from)
+			entries[i].at += time.Second * time.Duration(i-from) / time.Duration(to-from)
 		}
 		from = to
 	}

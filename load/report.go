@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,23 +17,32 @@ func Seconds(s float64) string {
 	switch {
 	case s == 0:
 		return "0"
-	case s < 1e-3:
+	case s < 0.9995e-3:
 		return fmt.Sprintf("%.0f µs", s*1e6)
-	case s < 0.01:
+	case s < 9.995e-3:
 		return fmt.Sprintf("%.2f ms", s*1e3)
-	case s < 0.1:
+	case s < 99.95e-3:
 		return fmt.Sprintf("%.1f ms", s*1e3)
-	case s < 1:
+	case s < 0.9995:
 		return fmt.Sprintf("%.0f ms", s*1e3)
 	}
 	return fmt.Sprintf("%.2f s", s)
+}
+
+// roundSeconds is a round value of an axis: 5 ms, not 5.00 ms.
+func roundSeconds(s float64) string {
+	number, unit, _ := strings.Cut(Seconds(s), " ")
+	if strings.Contains(number, ".") {
+		number = strings.TrimSuffix(strings.TrimRight(number, "0"), ".")
+	}
+	return strings.TrimSpace(number + " " + unit)
 }
 
 // WriteText prints the result for a person.
 func (r *Result) WriteText(out io.Writer) error {
 	fmt.Fprintln(out, r.headline())
 	if r.Void {
-		fmt.Fprintf(out, "VOID: %s\n", r.VoidReason)
+		fmt.Fprintf(out, "VOID: %s\nThe figures below do not describe the target.\n", r.VoidReason)
 	}
 	if r.Stopped != "" {
 		fmt.Fprintf(out, "stopped early: %s\n", r.Stopped)
@@ -53,15 +63,28 @@ func (r *Result) WriteText(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintln(out, "response: due to answer; service: sent to answer; lag: what the generator added")
 	if note := r.lagNote(); note != "" {
-		fmt.Fprintf(out, "\n%s\n", note)
+		fmt.Fprintln(out, note)
 	}
-	fmt.Fprintf(out, "\nstatus %s; %d connections; %.1f MB in, %.1f MB out\n", orNone(r.statusText()), r.Connections, float64(r.BytesIn)/1e6, float64(r.BytesOut)/1e6)
+	fmt.Fprintf(out, "\nstatus %s; %s; %s in, %s out\n", orNone(r.statusText()), counted(r.Connections, "connection"), bytesText(r.BytesIn), bytesText(r.BytesOut))
 	if r.Errors > 0 {
 		fmt.Fprintf(out, "errors: %s\n", r.errorText())
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(out, note)
+	}
 	if r.Server != nil {
 		r.Server.writeText(out)
+	}
+	if r.Knee != nil {
+		fmt.Fprintln(out, "\nthe rate of a search for the knee:")
+		if err := r.Knee.WriteText(out); err != nil {
+			return err
+		}
+	}
+	if len(r.Verdicts) > 0 {
+		fmt.Fprintln(out)
 	}
 	for _, v := range r.Verdicts {
 		fmt.Fprintln(out, v)
@@ -75,22 +98,96 @@ func (r *Result) lagNote() string {
 	if r.Void || r.Lag.P99 <= lagShare*r.Response.P99 {
 		return ""
 	}
-	return fmt.Sprintf("of the response p99, the generator's own lag is up to %s; the service times are free of it", Seconds(r.Lag.P99))
+	return fmt.Sprintf("up to %s of the response p99 is the generator's own lag; service times are free of it", Seconds(r.Lag.P99))
 }
 
 func (r *Result) headline() string {
-	planned := ""
-	if r.Planned > 0 {
-		planned = fmt.Sprintf(" of %.4g/s planned", r.Planned)
+	return fmt.Sprintf("%s: %s in %.1f s, %s answered%s, %s (%s)",
+		r.Target, counted(r.Requests, "request"), r.Elapsed, PerSecond(r.Rate), r.asked(), counted(r.Errors, "error"), percent(r.ErrorShare()))
+}
+
+// asked is what the answers stand against.
+func (r *Result) asked() string {
+	switch {
+	case r.Planned > 0:
+		return " of " + PerSecond(r.Planned) + " due"
+	case r.Clients > 0:
+		return " to " + counted(int64(r.Clients), "client")
 	}
-	return fmt.Sprintf("%s: %d requests in %.1f s, %.1f answers/s%s, %d errors (%.3g %%)",
-		r.Target, r.Requests, r.Elapsed, r.Rate, planned, r.Errors, 100*r.ErrorShare())
+	return ""
+}
+
+// conclusion is the result in a sentence.
+func (r *Result) conclusion() string {
+	var missed []string
+	for _, v := range r.Verdicts {
+		if !v.OK {
+			missed = append(missed, v.Threshold+" (it is "+v.value()+")")
+		}
+	}
+	if r.Void {
+		return "Void: this shows the generator, not the target."
+	}
+	text := fmt.Sprintf("Half of the requests took up to %s, 99 of 100 up to %s", Seconds(r.Response.P50), Seconds(r.Response.P99))
+	if r.Errors > 0 {
+		text = fmt.Sprintf("%s of the requests failed; half took up to %s, 99 of 100 up to %s", percent(r.ErrorShare()), Seconds(r.Response.P50), Seconds(r.Response.P99))
+	}
+	switch {
+	case len(missed) > 0:
+		text = "Not met: " + strings.Join(missed, ", ") + ". " + text
+	case r.Knee != nil:
+		text = "Knee: " + r.Knee.String()
+	case len(r.Verdicts) > 0:
+		text = "All thresholds are met. " + text
+	}
+	return text + "."
+}
+
+// PerSecond is a rate as a person writes it: 28.5/s, 14,500/s.
+func PerSecond(v float64) string {
+	switch {
+	case v < 99.95:
+		return strconv.FormatFloat(v, 'g', 3, 64) + "/s"
+	case v < 9999.5:
+		return grouped(int64(math.Round(v))) + "/s"
+	}
+	return grouped(int64(math.Round(v/100))*100) + "/s"
+}
+
+// counted is a number with its noun.
+func counted(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return grouped(n) + " " + noun
+}
+
+// grouped separates thousands.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func bytesText(n int64) string {
+	switch v := float64(n); {
+	case n < 1000:
+		return counted(n, "byte")
+	case n < 1_000_000:
+		return fmt.Sprintf("%.3g kB", v/1e3)
+	case n < 1_000_000_000:
+		return fmt.Sprintf("%.3g MB", v/1e6)
+	default:
+		return fmt.Sprintf("%.3g GB", v/1e9)
+	}
 }
 
 func (r *Result) statusText() string {
 	var parts []string
 	for _, s := range slices.Sorted(maps.Keys(r.Statuses)) {
-		parts = append(parts, fmt.Sprintf("%s × %d", s, r.Statuses[s]))
+		parts = append(parts, s+" × "+grouped(r.Statuses[s]))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -98,9 +195,24 @@ func (r *Result) statusText() string {
 func (r *Result) errorText() string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(r.ErrorKinds)) {
-		parts = append(parts, fmt.Sprintf("%s × %d", strings.ReplaceAll(string(k), "_", " "), r.ErrorKinds[k]))
+		parts = append(parts, k.words()+" × "+grouped(r.ErrorKinds[k]))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// kindWords are the kinds of failure as a person reads them.
+var kindWords = map[Kind]string{
+	KindRefused: "connection refused", KindConnect: "no connection", KindTLS: "TLS failed", KindReset: "connection broken",
+	KindClosed: "closed before the answer was whole", KindTimeout: "no answer in time", KindProtocol: "not HTTP",
+	KindStatus: "wrong status", KindCheck: "wrong body", KindNotSent: "not sent, all connections were busy",
+	KindUnfinished: "not answered when the test ended",
+}
+
+func (k Kind) words() string {
+	if words, ok := kindWords[k]; ok {
+		return words
+	}
+	return strings.ReplaceAll(string(k), "_", " ")
 }
 
 func orNone(s string) string {
@@ -122,7 +234,7 @@ func (v Verdict) value() string {
 	switch {
 	case strings.HasPrefix(v.Threshold, "errors"):
 		return percent(v.Value)
-	case strings.HasPrefix(v.Threshold, "rate"):
+	case strings.HasPrefix(v.Threshold, "rate"), strings.HasPrefix(v.Threshold, "knee"):
 		return fmt.Sprintf("%.1f/s", v.Value)
 	}
 	return Seconds(v.Value)

@@ -19,7 +19,7 @@ func reported(t *testing.T) *load.Result {
 	t.Helper()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "x") })
 	o := plan(t, url, load.Request{Path: "/", Name: `<script>alert("x")</script>`})
-	o.KeepGoing = true
+	o.KeepGoing, o.MaxLag = true, time.Minute // what a void run looks like has cases of its own
 	for _, text := range []string{"p99<1ns", "errors<1%", "rate>1/s"} {
 		o.Thresholds = append(o.Thresholds, must[load.Threshold](t)(load.ParseThreshold(text)))
 	}
@@ -77,15 +77,62 @@ func checkPage(t *testing.T, page string) {
 			if a.Key == "src" || a.Key == "href" || strings.HasPrefix(a.Key, "on") {
 				t.Errorf("<%s %s=%q>: the report needs something else", n.Data, a.Key, a.Val)
 			}
-			if a.Key == "points" && len(strings.Fields(a.Val)) < 2 {
+			if a.Key == "class" && strings.HasPrefix(a.Val, "line ") {
+				counts["line"]++
+			}
+			if a.Key == "d" && !strings.HasPrefix(a.Val, "M") {
 				t.Errorf("a line without points: %q", a.Val)
 			}
 		}
 	}
-	if counts["script"] != 0 || counts["svg"] != 3 || counts["polyline"] != 6 || counts["table"] < 3 {
+	if counts["script"] != 0 || counts["figure"] != 3 || counts["line"] != 2*6 || counts["table"] < 3 {
 		t.Errorf("the page holds %v", counts)
 	}
 	if strings.Contains(page, "NaN") || strings.Contains(page, "Inf") || !strings.Contains(page, "&lt;script&gt;") {
 		t.Error("a number or a name is not written rightly")
+	}
+}
+
+// TestReportHeadings holds that a report begins with what came of the test.
+func TestReportHeadings(t *testing.T) {
+	r := reported(t)
+	met := []load.Verdict{{Threshold: "p99<50ms", Value: 0.0042, OK: true}}
+	for _, test := range []struct {
+		name   string
+		change func(*load.Result)
+		state  string
+		want   []string
+	}{
+		{"met", func(r *load.Result) { r.Verdicts = met }, "go", []string{"<h1>All thresholds are met. Half of the requests took up to ", "4.20 ms <span class=\"pill go\">met</span>"}},
+		{"not met", func(*load.Result) {}, "stop", []string{"<h1>Not met: p99&lt;1ns (it is ", "pill stop"}},
+		{"errors", func(r *load.Result) { r.Verdicts, r.Errors, r.Requests = nil, 5, 200 }, "hold", []string{"<h1>2.5 % of the requests failed; half took", "5 errors in 200 requests"}},
+		{"void", func(r *load.Result) { r.Void, r.VoidReason = true, "the generator was late" }, "stop", []string{"<h1>Void: this shows the generator, not the target.</h1>", "the generator was late. The figures below do not describe the target."}},
+		{"stopped", func(r *load.Result) { r.Verdicts, r.Stopped = met, "the target is down" }, "hold", []string{"Stopped early: the target is down."}},
+		{"knee", func(r *load.Result) {
+			r.Verdicts = met
+			r.Knee = &load.KneeSummary{Rate: 96, Next: 101, Rungs: []load.RungSummary{{Rate: 96, Met: true, P50: 0.01, P99: 0.02}, {Rate: 101, Why: "p99 is 1 s", P99: 1}}}
+		}, "go", []string{"<h1>Knee: 96/s meets the SLO, 101/s does not.</h1>", "Response time by rate", "p99 is 1 s"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			changed := *r
+			test.change(&changed)
+			var page bytes.Buffer
+			if err := changed.WriteHTML(&page); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range append(test.want, `<i class="lamp `+test.state+`">`) {
+				if !strings.Contains(page.String(), want) {
+					t.Errorf("the page lacks %q:\n%s", want, page.String()[strings.Index(page.String(), "<main"):][:600])
+				}
+			}
+		})
+	}
+}
+
+func TestPerSecond(t *testing.T) {
+	for rate, want := range map[float64]string{0: "0/s", 0.05: "0.05/s", 28.46: "28.5/s", 99.96: "100/s", 200.4: "200/s", 10_000: "10,000/s", 14_534.5: "14,500/s", 1e6: "1,000,000/s"} {
+		if got := load.PerSecond(rate); got != want {
+			t.Errorf("%v is written %s, want %s", rate, got, want)
+		}
 	}
 }

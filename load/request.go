@@ -36,7 +36,8 @@ type Field struct{ Name, Value string }
 
 // Expect says when an answer is right.
 type Expect struct {
-	Status   int    `json:"status"`   // this one; 0: any below 400
+	Status   int    `json:"status"`   // this one; 0: any of the class
+	Class    int    `json:"class"`    // any of this hundred, as 2; 0: any below 400
 	Contains string `json:"contains"` // the body holds this
 }
 
@@ -51,6 +52,7 @@ const MaxBody = 16 << 20
 type Mix struct {
 	requests []*compiled
 	weighted []float64 // ascending sums, nil when each has its turn
+	order    []int32   // which request has its turn, again and again; nil is one after the other
 	rows     *Rows
 	seed     uint64
 	routes   []string // names, in order of appearance
@@ -195,6 +197,8 @@ func compile(t *Target, r *Request, in *scope, keepAlive bool) (*compiled, error
 		return nil, fmt.Errorf("the body has %d bytes; at most %d", len(r.Body), MaxBody)
 	case r.Expect.Status != 0 && (r.Expect.Status < 200 || r.Expect.Status > 599):
 		return nil, fmt.Errorf("the expected status is %d; want 200 to 599", r.Expect.Status)
+	case r.Expect.Class != 0 && (r.Expect.Class < 2 || r.Expect.Class > 5):
+		return nil, fmt.Errorf("the expected class of status is %d; want 2 to 5", r.Expect.Class)
 	}
 	c := &compiled{method: r.method(), expect: r.Expect, noBody: r.method() == http.MethodHead}
 	switch c.method {
@@ -298,9 +302,27 @@ func (c *compiled) appendHTTP1(dst []byte, body *[]byte, v *values) []byte {
 	return append(append(dst, "\r\n"...), *body...)
 }
 
+// InOrder has the requests sent in this order, each by its place among them,
+// instead of one after the other.
+func (m *Mix) InOrder(order []int32) error {
+	if len(order) == 0 || len(order) > MaxRecorded {
+		return greenlight.Errorf(greenlight.CodeInvalid, "an order of %d requests; 1 to %d are possible", len(order), MaxRecorded)
+	}
+	for _, at := range order {
+		if at < 0 || int(at) >= len(m.requests) {
+			return greenlight.Errorf(greenlight.CodeInvalid, "the order has a request %d; there are %d", at, len(m.requests))
+		}
+	}
+	m.order = order
+	return nil
+}
+
 // pick is the request that number i of a run sends: a function of i and the
 // seed alone, so a run can be repeated whatever the timing.
 func (m *Mix) pick(i int64) *compiled {
+	if m.order != nil {
+		return m.requests[m.order[uint64(i)%uint64(len(m.order))]] //nolint:gosec // i is not negative
+	}
 	if m.weighted == nil {
 		return m.requests[uint64(i)%uint64(len(m.requests))] //nolint:gosec // i is not negative
 	}

@@ -17,10 +17,12 @@ type Result struct {
 	StartedAt time.Time `json:"started_at"`
 	Elapsed   float64   `json:"elapsed"` // without the warm-up
 
-	Requests int64   `json:"requests"` // due in that time
-	Errors   int64   `json:"errors"`   // of them, not answered or wrongly
-	Rate     float64 `json:"rate"`     // answers a second
-	Planned  float64 `json:"planned"`  // requests a second that were due; 0 in the closed model
+	Requests int64   `json:"requests"`         // due in that time
+	Errors   int64   `json:"errors"`           // of them, not answered or wrongly
+	Rate     float64 `json:"rate"`             // answers a second
+	Planned  float64 `json:"planned"`          // requests a second that were due; 0 in the closed model
+	Steady   bool    `json:"steady,omitempty"` // as many were due in each second
+	Goodput  float64 `json:"goodput"`          // right answers a second after the warm-up, whenever they were due
 
 	Void       bool   `json:"void"` // the generator spoiled it: these are no results
 	VoidReason string `json:"void_reason,omitempty"`
@@ -53,7 +55,12 @@ type Result struct {
 	Server *Server `json:"server,omitempty"`
 	// Scenario is the name that a description gives to the test.
 	Scenario string `json:"scenario,omitempty"`
+	// Notes are what a reader must know of what was sent.
+	Notes []string `json:"notes,omitempty"`
+	// Knee is the search that this result is of; nil for a test of its own.
+	Knee *KneeSummary `json:"knee,omitempty"`
 
+	late          int64      // of the requests, ended after the last was due
 	ResponseTimes *Histogram `json:"-"`
 	ServiceTimes  *Histogram `json:"-"`
 	LagTimes      *Histogram `json:"-"`
@@ -62,7 +69,8 @@ type Result struct {
 // RouteResult is one name of the mix with one status.
 type RouteResult struct {
 	Name     string  `json:"name"`
-	Status   int     `json:"status"` // 0: no answer
+	Status   int     `json:"status"`         // 0: no answer
+	Code     string  `json:"code,omitempty"` // of gRPC, by its name
 	Requests int64   `json:"requests"`
 	Errors   int64   `json:"errors"`
 	Response Summary `json:"response"`
@@ -74,6 +82,7 @@ type Second struct {
 	Length   float64 `json:"length"` // in seconds; the last one may be short
 	Requests int64   `json:"requests"`
 	Errors   int64   `json:"errors"`
+	Right    int64   `json:"right"` // right answers that came, also to requests of the warm-up
 	P50      float64 `json:"p50"`
 	P99      float64 `json:"p99"`
 	Max      float64 `json:"max"`

@@ -28,6 +28,9 @@ type Options struct {
 	MaxLag      time.Duration // the least lag that makes a result void; 0 is DefaultMaxLag
 	KeepGoing   bool          // when a threshold cannot be met any more
 	Observe     func(Second)  // called after every second; may be nil
+	// Progress is called after every second, too; may be nil. What it takes
+	// does not disturb the test, but delays the end of requests that time out.
+	Progress func(Progress)
 }
 
 // MaxConnections bounds connections and clients.
@@ -66,14 +69,15 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	o.HTTP2 = o.HTTP2 || o.Target.GRPC
 	if err := o.probe(); err != nil {
 		return nil, err
 	}
 	e := newEngine(&o)
-	before := cpuTime()
+	e.cpu, e.cores = cpuTime(), runtime.GOMAXPROCS(0)
 	e.start = time.Now()
 	e.run(ctx)
-	return e.result(cpuTime()-before, time.Since(e.start))
+	return e.result(cpuTime()-e.cpu, time.Since(e.start))
 }
 
 // probe connects once: a test of nothing is an error, not a result.
@@ -98,7 +102,7 @@ func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
 	r.StartedAt = e.start.UTC()
 	r.Stopped = e.ended()
 	r.Connections += e.opened.Load()
-	r.Cores = runtime.GOMAXPROCS(0)
+	r.Cores = e.cores
 	r.CPU = cpu.Seconds() / elapsed.Seconds()
 	measured := max(e.o.length(), time.Duration(e.rec.last)) - e.o.Warmup
 	if r.Stopped != "" {
@@ -110,8 +114,10 @@ func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
 		answered += n
 	}
 	r.Rate = float64(answered) / r.Elapsed
+	r.Goodput = float64(e.rec.right) / r.Elapsed
 	if e.o.Arrivals != nil {
 		r.Planned = float64(e.counted()) / (e.o.length() - e.o.Warmup).Seconds()
+		r.Steady = e.o.Arrivals.Steady()
 	}
 	for i := range e.o.Thresholds {
 		r.Verdicts = append(r.Verdicts, e.o.Thresholds[i].check(r))

@@ -27,8 +27,12 @@ type Server struct {
 	Queue    Range   `json:"queue"`     // seconds that a request waited to be computed; models only
 	CPU      Range   `json:"cpu"`       // cores, all replicas together
 	Memory   int64   `json:"memory"`    // most bytes resident, all replicas together
+	// Quota is the cores that each replica may use, 0 without one.
+	Quota float64 `json:"quota,omitempty"`
 	// Throttling is nil where no control groups tell.
 	Throttling *Throttling `json:"throttling,omitempty"`
+	// Machine is nil where the service runs on another one.
+	Machine *Machine `json:"machine,omitempty"`
 
 	Seconds []ServerSecond `json:"seconds"`
 }

@@ -16,11 +16,12 @@ type Target struct {
 	URL     *url.URL // as it was given
 	TLS     *tls.Config
 	Address string // host:port that connections go to
+	GRPC    bool   // requests are unary calls, over HTTP/2
 	host    string // for the Host header
 }
 
-// ParseTarget reads an http or https URL; "127.0.0.1:8080/x" is taken as
-// http. The name is looked up once, so that every connection goes to the
+// ParseTarget reads an http, https, grpc or grpcs URL; "127.0.0.1:8080/x" is
+// taken as http. The name is looked up once, so that every connection goes to the
 // host that was checked.
 func ParseTarget(ctx context.Context, text string) (*Target, error) {
 	return ParseTargetAt(ctx, text, "")
@@ -37,19 +38,29 @@ func ParseTargetAt(ctx context.Context, text, address string) (*Target, error) {
 	if err != nil {
 		return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%q is no address to load; want http://HOST:PORT/PATH", text)
+	t := &Target{URL: u, host: u.Host}
+	secure := false
+	switch u.Scheme {
+	case "http":
+	case "https":
+		secure = true
+	case "grpc", "grpcs":
+		t.GRPC, secure = true, u.Scheme == "grpcs"
+	default:
+		u.Host = ""
+	}
+	if u.Hostname() == "" {
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%q is no address to load; want http://HOST:PORT/PATH or grpc://HOST:PORT/MODEL", text)
 	}
 	if u.User != nil {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the URL holds a user; give it by --header 'Authorization: …'")
 	}
-	t := &Target{URL: u, host: u.Host}
+	if secure {
+		t.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	}
 	host, port := u.Hostname(), u.Port()
 	if port == "" {
-		port = u.Scheme
-	}
-	if u.Scheme == "https" {
-		t.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+		port = t.scheme()
 	}
 	if address != "" {
 		if host, port, err = net.SplitHostPort(address); err != nil {
@@ -84,6 +95,14 @@ func preferred(addresses []netip.Addr) netip.Addr {
 		}
 	}
 	return addresses[0]
+}
+
+// scheme is that of HTTP.
+func (t *Target) scheme() string {
+	if t.TLS != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // Loopback tells whether the target is this machine.

@@ -105,6 +105,9 @@ func (w *worker) step(c *compiled, due int64) Kind {
 			}
 		}
 	}
+	if a.kind == KindReset && done-sent >= int64(w.e.o.Timeout) {
+		a.kind = KindTimeout // a server that knows the deadline breaks off first
+	}
 	if a.kind == KindNone && !c.keep(a.body, w.values) {
 		a.kind = KindCheck
 	}
