@@ -22,6 +22,7 @@ Roles: viewer reads; operator also applies, scales, restarts and tries; admin do
 const streamDescription = `Server-sent events. "status" has a Status, first at once and then when it changed, at most once a second.
 "samples" has the last second of every service, {"<environment>/<service>": Sample}, every second.
 "event" has an Event with its id as the event's id; Last-Event-ID goes on after it.
+"load" has every load test that runs, a list of LiveLoad, first at once and then whenever one has reported or is gone.
 "failure" has an Error and ends the stream. A client that reads slowly gets the newest status, not all of them.
 A comment line comes every 15 s. At most 256 streams are open at a time.`
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	capacityplan "github.com/greenlight-dev/greenlight/capacity/plan"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/observe"
 )
@@ -29,6 +30,8 @@ type Plane interface {
 
 	Service(ctx context.Context, environment, service string) (control.ServiceDetail, error)
 	Series(ctx context.Context, environment, service string, since time.Duration, points int) (observe.Series, error)
+	// Traffic is what a service was asked, by hour or day, oldest first.
+	Traffic(ctx context.Context, environment, service string, q control.TrafficQuery) ([]control.TrafficPeriod, error)
 	// Logs gives line after line to emit until there are no more, ctx is
 	// done, or emit fails. What is wrong with the query is an error before
 	// the first line.
@@ -46,6 +49,33 @@ type Plane interface {
 	// limit; 0 is all.
 	Loads(ctx context.Context, environment, service string, limit int) ([]control.LoadRun, error)
 	Load(ctx context.Context, environment, service, id string) (control.LoadDetail, error)
+
+	// ReportLoad takes in how a load test goes and tells whether it has to
+	// stop.
+	ReportLoad(ctx context.Context, environment, service, id string, r control.LoadReport, actor string) (control.LoadOrder, error)
+	// LiveLoads are the load tests of a service that run, oldest first, with
+	// the seconds that are over.
+	LiveLoads(ctx context.Context, environment, service string) ([]control.LiveLoad, error)
+	// StopLoad asks a load test to stop.
+	StopLoad(ctx context.Context, environment, service, id, actor string) (control.LiveLoad, error)
+	// RunningLoads are the load tests of every service that run, without the
+	// seconds that are over.
+	RunningLoads() []control.LiveLoad
+	// LoadsChanged gives a channel that is closed at the next report of a load
+	// test; then ask again.
+	LoadsChanged() <-chan struct{}
+
+	// KeepPlan keeps a capacity plan, as greenlight capacity plan writes it.
+	KeepPlan(ctx context.Context, environment, service string, plan json.RawMessage, actor string) (control.CapacityPlan, error)
+	// Plans are the capacity plans of a service that are kept, newest first,
+	// at most limit; 0 is all.
+	Plans(ctx context.Context, environment, service string, limit int) ([]control.CapacityPlan, error)
+	// CapacityPlan is one of them; control.NewestPlan is the newest.
+	CapacityPlan(ctx context.Context, environment, service, id string) (control.CapacityDetail, error)
+	// KeepGrade attaches to a plan what it came to.
+	KeepGrade(ctx context.Context, environment, service, id string, g capacityplan.Grade, actor string) (control.CapacityPlan, error)
+	// WhatIf makes a plan anew with changes and keeps nothing of it.
+	WhatIf(ctx context.Context, environment, service, id string, change capacityplan.Change) (control.WhatIf, error)
 
 	Backup(ctx context.Context, w io.Writer) error
 	// Restore reads and checks a backup; when it returns without an error the

@@ -55,9 +55,14 @@ type (
 		OfService
 		Limit int `query:"limit" minimum:"0" maximum:"200" doc:"at most; 0 is all"`
 	}
-	ofLoad struct {
+	// OfLoad names a load test.
+	OfLoad struct {
 		OfService
 		ID string `path:"id" maxLength:"64" doc:"id of the load test" example:"20260102-030405000-4b7d9a"`
+	}
+	reportingLoad struct {
+		OfLoad
+		Body control.LoadReport
 	}
 	ofSeries struct {
 		OfService
@@ -83,7 +88,7 @@ type (
 	}
 	ofStream struct {
 		LastEventID string   `header:"Last-Event-ID" pattern:"^[0-9]{1,18}$" doc:"go on after this event; from now on without it"`
-		Only        []string `query:"only" enum:"status,samples,event" doc:"what to send; all of it without"`
+		Only        []string `query:"only" enum:"status,samples,event,load" doc:"what to send; all of it without"`
 	}
 )
 
@@ -218,7 +223,9 @@ func (s *server) registerServices() {
 	add(s, "try", func(ctx context.Context, in *trying) (control.TryResponse, error) {
 		return s.Plane.Try(ctx, in.Env, in.Service, in.Body)
 	}, func(op *huma.Operation) { op.MaxBodyBytes = maxTryBody })
+	s.registerTraffic()
 	s.registerLoads()
+	s.registerCapacity()
 }
 
 func (s *server) registerLoads() {
@@ -228,7 +235,8 @@ func (s *server) registerLoads() {
 	add(s, "loads", func(ctx context.Context, in *ofLoads) ([]control.LoadRun, error) {
 		return s.Plane.Loads(ctx, in.Env, in.Service, in.Limit)
 	})
-	add(s, "load", func(ctx context.Context, in *ofLoad) (control.LoadDetail, error) {
+	add(s, "load", func(ctx context.Context, in *OfLoad) (control.LoadDetail, error) {
 		return s.Plane.Load(ctx, in.Env, in.Service, in.ID)
 	})
+	s.registerLiveLoads()
 }

@@ -19,6 +19,7 @@ const (
 	flushInterval = 20 * time.Millisecond // of what comes in bursts
 	statusEvery   = time.Second           // at most
 	samplesEvery  = time.Second
+	loadsEvery    = 250 * time.Millisecond // at most; each test reports once a second
 )
 
 // noID is the id of what a client cannot go on after.

@@ -17,6 +17,7 @@ const (
 	EventStatus  = "status"  // control.Status
 	EventSamples = "samples" // map of observe.Sample
 	EventEvent   = "event"   // greenlight.Event
+	EventLoad    = "load"    // list of control.LiveLoad: every load test that runs
 	EventLine    = "line"    // control.LogLine
 	EventEnd     = "end"     // there is no more; a stream that ends without it was cut
 	EventFailure = "failure" // ErrorBody; then the stream ends
@@ -33,6 +34,11 @@ type live struct {
 	changed <-chan struct{}  // closes when the status that was sent is out of date; nil while a new one waits for its time
 	due     <-chan time.Time // when it is sent; nil while none waits
 	sent    time.Time
+
+	// The same of load tests; all nil where nobody wants them.
+	loads     <-chan struct{}
+	loadsDue  <-chan time.Time
+	loadsSent time.Time
 }
 
 func (s *server) stream(w http.ResponseWriter, r *http.Request, in *ofStream) *failure {
@@ -85,7 +91,7 @@ func (l *live) run(ctx context.Context, after int64, wants func(string) bool) er
 	if wants(EventEvent) {
 		events = l.Events.Watch(ctx, after)
 	}
-	if err := l.first(ctx, after, wants(EventStatus)); err != nil {
+	if err := l.first(ctx, after, wants); err != nil {
 		return err
 	}
 	for {
@@ -104,6 +110,10 @@ func (l *live) run(ctx context.Context, after int64, wants func(string) bool) er
 				return errEventsEnded
 			}
 			err = l.out.send(EventEvent, e.ID, e)
+		case <-l.loads:
+			l.loads, l.loadsDue = nil, time.After(time.Until(l.loadsSent.Add(loadsEvery)))
+		case <-l.loadsDue:
+			err = l.sendLoads()
 		}
 		if err != nil {
 			return err
@@ -111,12 +121,25 @@ func (l *live) run(ctx context.Context, after int64, wants func(string) bool) er
 	}
 }
 
-// first begins the stream: with the status where it is wanted.
-func (l *live) first(ctx context.Context, after int64, status bool) error {
-	if status {
-		return l.sendStatus(ctx, after)
+// first begins the stream: with the status where it is wanted, and the load
+// tests.
+func (l *live) first(ctx context.Context, after int64, wants func(string) bool) error {
+	var err error
+	if wants(EventStatus) {
+		err = l.sendStatus(ctx, after)
+	} else {
+		err = l.out.send(EventOpen, after, struct{}{})
 	}
-	return l.out.send(EventOpen, after, struct{}{})
+	if err == nil && wants(EventLoad) {
+		err = l.sendLoads()
+	}
+	return err
+}
+
+// sendLoads sends the load tests as they are now.
+func (l *live) sendLoads() error {
+	l.loads, l.loadsDue, l.loadsSent = l.Plane.LoadsChanged(), nil, time.Now()
+	return l.out.send(EventLoad, noID, l.Plane.RunningLoads())
 }
 
 // sendStatus sends the status as it is now. It asks for the next change first,

@@ -275,3 +275,30 @@ func TestLogs(t *testing.T) {
 		t.Errorf("ends with %q", text)
 	}
 }
+
+// TestStreamOfLoadTests: those that run come first at once, then whenever one
+// has reported, but not more often than anybody looks.
+func TestStreamOfLoadTests(t *testing.T) {
+	f := start(t)
+	s := openStream(t, f.Address, "/api/v1/stream?only=load")
+	if e := s.next(t); e.name != "open" {
+		t.Errorf("the stream begins with %+v", e)
+	}
+	if e := s.next(t); e.name != "load" || !strings.HasPrefix(e.data, `[{"id":"20260102-030400000-9a4b7d",`) || !strings.Contains(e.data, `"requests":0,`) {
+		t.Errorf("then %+v", e)
+	}
+	began := time.Now()
+	for range 100 {
+		f.plane.Change()
+		time.Sleep(5 * time.Millisecond)
+	}
+	got := 0
+	for e := s.next(t); ; e = s.next(t) {
+		if got++; strings.Contains(e.data, `"requests":100,`) {
+			break
+		}
+	}
+	if most := int(time.Since(began)/(250*time.Millisecond)) + 1; got > most {
+		t.Errorf("%d lists in %s, want four a second at most", got, time.Since(began))
+	}
+}

@@ -74,10 +74,16 @@ func (a *App) open(ctx context.Context) (_ *session, err error) {
 
 func (s *session) makePlane(ctx context.Context, a *App, processes *process.Backend, kept *keeper.Keeper) (err error) {
 	o := a.options
+	resume, err := control.ResumeTraffic(ctx, s.store)
+	if err != nil {
+		return err
+	}
 	s.sampler = observe.NewSampler(observe.Options{
 		Gateway:  kept.Client(),
 		Replicas: func(context.Context) ([]greenlight.Replica, error) { return s.plane.Replicas(), nil },
 		Queue:    func(environment, service string) bool { return s.plane.ScalesByQueue(environment, service) },
+		Grown:    func(g observe.Growth) { s.plane.CountTraffic(g) },
+		Resume:   resume,
 		Log:      o.Log,
 	})
 	gate := control.Keeper(kept)

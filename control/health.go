@@ -82,6 +82,7 @@ func (e *environment) serviceStatusOf(s *spec.Service, replicas []greenlight.Rep
 	out := Service{
 		Name: s.Name, Kind: s.Kind(), Release: release.Short(digest), Desired: e.wanted(s), Scaling: e.scaling(s),
 		URLs: e.plane.front.URLs(e.name, s.Name, address), Replicas: make([]Replica, 0, len(replicas)), Traffic: samples[e.name+"/"+s.Name],
+		Alerts: e.plane.alerts[e.name+"/"+s.Name],
 	}
 	slices.SortFunc(replicas, func(a, b greenlight.Replica) int {
 		return cmp.Or(-order(a.Release == digest, b.Release == digest), compareIDs(a.ID, b.ID))

@@ -82,7 +82,7 @@ func TestLoadTestsAreKept(t *testing.T) {
 			t.Errorf("one: %+v, %v", detail.LoadRun, err)
 		}
 		events := w.events("load.finished")
-		want := "load test: 0 answers/s, p99 50.0 ms, errors 0.5 %; not met: p99<20ms"
+		want := "load test: 0/s answered, p99 50.0 ms, errors 0.5 %; not met: p99<20ms"
 		if len(events) != control.LoadsKept+3 || events[0].Message != want || events[0].Actor != "user:ada" || events[0].Evidence["p99"] != 0.05 || events[0].Service != "api" {
 			t.Errorf("%d events, the first %+v; want %q", len(events), events[0], want)
 		}

@@ -24,6 +24,7 @@ type Store interface {
 	store.Journal
 	store.Settings
 	store.Pruner
+	store.Traffic
 }
 
 // Sampler measures; *observe.Sampler is one.
@@ -61,8 +62,11 @@ type Plane struct {
 	options   Options
 	artifacts *artifacts
 	front     *front
-	applying  sync.Mutex // held while releases are made or collected
-	loading   sync.Mutex // held while results of load tests are kept
+	traffic   *ledger
+	evidence  chan struct{} // holds one element when plans are to be held against something new
+	applying  sync.Mutex    // held while releases are made or collected
+	keeping   sync.Mutex    // held while what clients hand in about a service is written
+	live      liveLoads
 
 	mu           sync.Mutex
 	changed      chan struct{}
@@ -74,6 +78,7 @@ type Plane struct {
 	goingDown    bool               // ending by Down
 	collectDue   bool               // files of releases may be in use no more
 	news         []greenlight.Event // to be recorded
+	alerts       map[string][]Alert // by "<environment>/<service>"; replaced, never changed
 	more         chan struct{}
 }
 
@@ -89,7 +94,7 @@ func New(ctx context.Context, o Options) (*Plane, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Plane{
-		options: o, artifacts: newArtifacts(o.State), changed: make(chan struct{}),
+		options: o, artifacts: newArtifacts(o.State), traffic: newLedger(), evidence: make(chan struct{}, 1), changed: make(chan struct{}),
 		environments: make(map[string]*environment), end: make(chan error, 1), more: make(chan struct{}, 1),
 	}
 	p.front = &front{RequestRouter: o.Router, keeper: o.Keeper, told: p.notify, adopts: p.hasReplicas, routed: make(map[string]map[string]bool)}
@@ -175,6 +180,7 @@ func (p *Plane) Run(ctx context.Context) error {
 		err = p.stopEverything(ctx)
 	}
 	p.recordNews(context.WithoutCancel(ctx))
+	p.writeTraffic(context.WithoutCancel(ctx))
 	return err
 }
 
@@ -190,6 +196,8 @@ func (p *Plane) startLoops(l *loops) {
 	l.wait.Go(func() { p.driftLoop(l.ctx) })
 	l.wait.Go(func() { p.pruneLoop(l.ctx) })
 	l.wait.Go(func() { p.scaleLoop(l.ctx) })
+	l.wait.Go(func() { p.trafficLoop(l.ctx) })
+	l.wait.Go(func() { p.expiryLoop(l.ctx) })
 	l.wait.Go(func() { p.gatewayLoop(l.ctx) })
 	l.wait.Go(func() {
 		if err := p.options.Keeper.Run(l.ctx); err != nil {

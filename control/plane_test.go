@@ -166,6 +166,13 @@ func (f *filling) BeginSteps(ctx context.Context, steps ...store.Step) ([]store.
 	return f.Store.BeginSteps(ctx, steps...)
 }
 
+func (f *filling) AddTraffic(ctx context.Context, mark store.TrafficMark, hours ...store.TrafficHour) error {
+	if f.world.full.Load() {
+		return greenlight.Errorf(greenlight.CodeUnavailable, "no space left")
+	}
+	return f.Store.AddTraffic(ctx, mark, hours...)
+}
+
 func newWorld(t testing.TB, conduct func(greenlight.ReplicaSpec) mem.Conduct) *world {
 	t.Helper()
 	w := &world{t: t, state: filepath.Join(t.TempDir(), ".greenlight"), gate: newGate(), sampler: newSampler(),

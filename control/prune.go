@@ -41,6 +41,7 @@ func (p *Plane) pruneLoop(ctx context.Context) {
 		case pruned.Steps+pruned.Events > 0:
 			p.options.Log.Info("removed old events and steps", "events", pruned.Events, "steps", pruned.Steps)
 		}
+		p.pruneTraffic(ctx, now)
 		timer.Reset(pruneInterval)
 	}
 }

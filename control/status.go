@@ -65,6 +65,8 @@ type Service struct {
 	Replicas []Replica `json:"replicas"`
 	// Traffic is the last full second at the gateway.
 	Traffic observe.Sample `json:"traffic"`
+	// Alerts are what somebody should look at and health does not show.
+	Alerts []Alert `json:"alerts,omitempty"`
 }
 
 // Scaling says how the number of replicas is decided.

@@ -228,6 +228,37 @@ func (p *Plane) Load(_ context.Context, environment, name, id string) (control.L
 	return control.LoadDetail{LoadRun: KeptLoad, Result: json.RawMessage(`{"format":"greenlight-load/1"}`)}, p.called("Load %s %s %s", environment, name, id)
 }
 
+// LiveLoad is the load test that runs.
+var LiveLoad = control.LiveLoad{ID: "20260102-030400000-9a4b7d", Environment: "dev", Service: "iris", StartedAt: At, By: "user:ada", State: control.LoadRunning,
+	LoadReport: control.LoadReport{Model: "open", Elapsed: 12, Total: 30, Requests: 2400, Rate: 199.5, P50: 0.001, P99: 0.005,
+		Thresholds: []control.LoadThreshold{{Threshold: "p99<20ms", Value: 0.005, OK: true}},
+		Last:       control.LoadSecond{At: 12, Planned: 200, Rate: 201, P50: 0.001, P99: 0.004}}}
+
+// ReportLoad has every test stop.
+func (p *Plane) ReportLoad(_ context.Context, environment, name, id string, r control.LoadReport, actor string) (control.LoadOrder, error) {
+	return control.LoadOrder{Stop: "user:grace"}, p.called("ReportLoad %s %s %s %s %v by %s", environment, name, id, r.Model, r.Last.Rate, actor)
+}
+
+// LiveLoads has one test.
+func (p *Plane) LiveLoads(_ context.Context, environment, name string) ([]control.LiveLoad, error) {
+	return []control.LiveLoad{LiveLoad}, p.called("LiveLoads %s %s", environment, name)
+}
+
+// StopLoad stops nothing.
+func (p *Plane) StopLoad(_ context.Context, environment, name, id, actor string) (control.LiveLoad, error) {
+	return LiveLoad, p.called("StopLoad %s %s %s by %s", environment, name, id, actor)
+}
+
+// RunningLoads has one test; its requests are how many changes there were.
+func (p *Plane) RunningLoads() []control.LiveLoad {
+	one := LiveLoad
+	one.Requests = p.Revision()
+	return []control.LiveLoad{one}
+}
+
+// LoadsChanged closes at the next Change.
+func (p *Plane) LoadsChanged() <-chan struct{} { return p.Changed() }
+
 // Backup writes File.
 func (p *Plane) Backup(_ context.Context, w io.Writer) error {
 	if err := p.called("Backup"); err != nil {

@@ -96,6 +96,23 @@ var operations = map[string]func(context.Context, *client.Client) (string, error
 		s, err := c.Series(ctx, "dev", "iris", 90*time.Second, 10)
 		return fmt.Sprint(len(s.Samples)), err
 	},
+	"Traffic dev iris 2026-01-01T00:00:00Z..2026-01-02T00:00:00Z day": func(ctx context.Context, c *client.Client) (string, error) {
+		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		list, err := c.Traffic(ctx, "dev", "iris", control.TrafficQuery{From: from, To: from.AddDate(0, 0, 1), Step: control.TrafficDays})
+		return fmt.Sprint(len(list)), err
+	},
+	"LiveLoads dev iris": func(ctx context.Context, c *client.Client) (string, error) {
+		list, err := c.LiveLoads(ctx, "dev", "iris")
+		return fmt.Sprint(len(list)), err
+	},
+	"ReportLoad dev iris 20260102-030400000-9a4b7d open 199 by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
+		order, err := c.ReportLoad(ctx, "dev", "iris", apitest.LiveLoad.ID, control.LoadReport{Model: "open", Last: control.LoadSecond{Rate: 199}})
+		return order.Stop, err
+	},
+	"StopLoad dev iris 20260102-030400000-9a4b7d by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
+		stopping, err := c.StopLoad(ctx, "dev", "iris", apitest.LiveLoad.ID)
+		return stopping.By, err
+	},
 	"Scale dev iris to 3 by ACTOR": func(ctx context.Context, c *client.Client) (string, error) {
 		three := 3
 		s, err := c.Scale(ctx, "dev", "iris", control.ScaleTo{Replicas: &three})
@@ -140,14 +157,18 @@ var answers = map[string]string{
 	"Status": "42 1",
 	"Apply dev {/shop/greenlight.yaml name: shop map[A:1]} by ACTOR": "7 true",
 	"Preview dev {/shop/greenlight.yaml name: shop map[A:1]}":        "[start iris-4b7d9aa-2: 2 are wanted] [services.iris.replicas: 1 → 2]",
-	"Plan a/b c":                                     "a/b c",
-	"Service dev ü?#%":                               `ü?#%{"model":"model.onnx"}`,
-	"Series dev iris 2m0s 10":                        "1",
-	"Scale dev iris to 3 by ACTOR":                   "iris",
-	"Scale dev iris to as described by ACTOR":        "iris",
-	"Try dev iris POST /predict?a=b 3":               "200ok",
-	"Backup":                                         "SQLite format 3",
-	"Logs dev iris {Replica:r1 Tail:5 Follow:false}": "a|b",
+	"Plan a/b c":              "a/b c",
+	"Service dev ü?#%":        `ü?#%{"model":"model.onnx"}`,
+	"Series dev iris 2m0s 10": "1",
+	"Traffic dev iris 2026-01-01T00:00:00Z..2026-01-02T00:00:00Z day": "1",
+	"LiveLoads dev iris": "1",
+	"ReportLoad dev iris 20260102-030400000-9a4b7d open 199 by ACTOR": "user:grace",
+	"StopLoad dev iris 20260102-030400000-9a4b7d by ACTOR":            "user:ada",
+	"Scale dev iris to 3 by ACTOR":                                    "iris",
+	"Scale dev iris to as described by ACTOR":                         "iris",
+	"Try dev iris POST /predict?a=b 3":                                "200ok",
+	"Backup":                                                          "SQLite format 3",
+	"Logs dev iris {Replica:r1 Tail:5 Follow:false}":                  "a|b",
 }
 
 func TestOperations(t *testing.T) {

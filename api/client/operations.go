@@ -95,6 +95,22 @@ func (c *Client) Load(ctx context.Context, environment, service, id string) (con
 	return fetch[control.LoadDetail](ctx, c, ofService(http.MethodGet, environment, service, "loads", id))
 }
 
+// LiveLoads are the load tests of a service that run, oldest first.
+func (c *Client) LiveLoads(ctx context.Context, environment, service string) ([]control.LiveLoad, error) {
+	return fetch[[]control.LiveLoad](ctx, c, ofService(http.MethodGet, environment, service, "loads", "live"))
+}
+
+// ReportLoad tells how a load test goes; the answer says whether it has to
+// stop.
+func (c *Client) ReportLoad(ctx context.Context, environment, service, id string, report control.LoadReport) (control.LoadOrder, error) {
+	return fetch[control.LoadOrder](ctx, c, ofService(http.MethodPost, environment, service, "loads", "live", id).with(report))
+}
+
+// StopLoad asks a load test to stop.
+func (c *Client) StopLoad(ctx context.Context, environment, service, id string) (control.LiveLoad, error) {
+	return fetch[control.LiveLoad](ctx, c, ofService(http.MethodPost, environment, service, "loads", "live", id, "stop").with(struct{}{}))
+}
+
 // Events lists events.
 func (c *Client) Events(ctx context.Context, q store.EventQuery) ([]greenlight.Event, error) {
 	r := get("events")

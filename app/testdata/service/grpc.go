@@ -31,11 +31,31 @@ var service = grpc.ServiceDesc{
 	},
 }
 
+// inference is the Open Inference Protocol as far as a test of the way there
+// needs it: the first field of a request and of an answer is the model's name.
+var inference = grpc.ServiceDesc{
+	ServiceName: "inference.GRPCInferenceService",
+	HandlerType: (*any)(nil),
+	Methods:     []grpc.MethodDesc{{MethodName: "ModelInfer", Handler: infer}},
+}
+
+func infer(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+	var in wrapperspb.StringValue
+	if err := decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.ProtoReflect().GetUnknown()) == 0 {
+		return nil, status.Error(codes.InvalidArgument, "no inputs")
+	}
+	return &in, nil
+}
+
 const mostMessage = 64 << 20
 
 func serveGRPC(ctx context.Context, ln net.Listener) error {
 	s := grpc.NewServer(grpc.MaxRecvMsgSize(mostMessage), grpc.MaxSendMsgSize(mostMessage))
 	s.RegisterService(&service, struct{}{})
+	s.RegisterService(&inference, struct{}{})
 	go func() {
 		<-ctx.Done()
 		s.GracefulStop()
