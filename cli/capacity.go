@@ -20,12 +20,15 @@ func newCapacity(env Env) *cobra.Command {
 against what is measured later.
 ` + exitCodesHelp,
 		Example: `  greenlight capacity plan penguins --rate 400 --growth 5%/month
-  greenlight capacity check capacity/plan.json
+  greenlight capacity what-if capacity/plan.json --rate 800
+  greenlight capacity check capacity/plan.json --at 8
+  greenlight capacity check production/api
   greenlight capacity fit measured.csv`,
 		Args: knownSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCapacityFit(env), newCapacityPlan(env), newCapacityCheck(env), newCapacityNothing())
+	cmd.AddCommand(newCapacityFit(env), newCapacityPlan(env), newCapacityCheck(env), newCapacityTraffic(env), newCapacityList(env), newCapacityShow(env),
+		newCapacityWhatIf(env), newCapacityNothing())
 	return cmd
 }
 

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +17,7 @@ import (
 type capacityCheckOptions struct {
 	measureFlags
 	subject measuredSystem // only what is not kept
+	connect connectOptions
 	at      int
 	limit   string
 	json    bool
@@ -28,25 +26,41 @@ type capacityCheckOptions struct {
 func newCapacityCheck(env Env) *cobra.Command {
 	var o capacityCheckOptions
 	cmd := &cobra.Command{
-		Use:   "check PLAN.json",
-		Short: "Hold a capacity plan against a measurement",
-		Long: `Measure what a plan predicts for a number of replicas that it was not made from,
-in the same way and on replicas of the same size, and print how far it was off.
-evidence.json, which capacity plan wrote beside PLAN.json, says what is measured.
+		Use:   "check [PLAN.json | [ENV/]SERVICE]",
+		Short: "Hold a capacity plan against production, or a measurement",
+		Long: `Hold a plan (` + usualPlan + `, another file, or the newest that is kept of SERVICE)
+against what production did since it was made: the traffic that the control plane
+counted, period by period, and the load tests of the service that it keeps. Of the
+period that runs, the average is judged after a week, the busiest minute at once.
 
-An error beyond --limit, or a plan that has expired, is exit code 3.
-` + exitCodesHelp,
-		Example: `  greenlight capacity check capacity/plan.json
-  greenlight capacity check capacity/plan.json --at 6 --limit 15%`,
-		Args: takes(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), env, args[0]) },
+With --at, measure what the plan predicts for so many replicas, in the same way and
+on replicas of the same size; twice as many as it was made from prove the most.
+evidence.json, which capacity plan wrote beside PLAN.json, says what is measured.
+The grade is kept with the plan where a control plane runs the service.
+
+A plan has expired, and the exit code is 3, when its date has passed, when demand
+is outside its band, when capacity is off by more than --limit, or when p99 is above
+the SLO where the plan says that it is not. The control plane looks each hour whether
+the newest plan of a service has, and alerts.
+` + connectHelp + exitCodesHelp,
+		Example: `  greenlight capacity check
+  greenlight capacity check production/api --json
+  greenlight capacity check capacity/plan.json --at 8 --limit 15%`,
+		Args: takes(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("at") {
+				return o.stand(cmd.Context(), env, optionalArgument(args, ""))
+			}
+			return o.run(cmd.Context(), env, optionalArgument(args, usualPlan))
+		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.at, "at", 0, "how many replicas are measured (default: twice the most that the plan was made from)")
+	f.IntVar(&o.at, "at", 0, "measure so many replicas instead")
 	f.StringVar(&o.limit, "limit", "", "by how much the plan may be off (default: what it says itself)")
 	f.BoolVar(&o.json, "json", false, "print the grade as JSON")
 	o.addRunFlags(f)
 	o.subject.addHeaderFlag(f)
+	o.connect.register(cmd)
 	return cmd
 }
 
@@ -64,13 +78,8 @@ func (o *capacityCheckOptions) run(ctx context.Context, env Env, path string) er
 	if err != nil {
 		return err
 	}
-	if o.limit != "" {
-		if p.Policy.MaxError, err = parseShare("--limit", o.limit); err != nil {
-			return err
-		}
-	}
-	if o.at == 0 {
-		o.at = min(int(2*p.Evidence.MaxN), len(p.Curve))
+	if p.Policy.MaxError, err = o.limitOf(p); err != nil {
+		return err
 	}
 	if o.at < 1 || o.at > len(p.Curve) {
 		return &usageError{fmt.Errorf("--at %d: the plan predicts for 1 to %d replicas", o.at, len(p.Curve))}
@@ -87,12 +96,27 @@ func (o *capacityCheckOptions) run(ctx context.Context, env Env, path string) er
 	if err != nil {
 		return err
 	}
+	keeper := planKeeper{o.connect, env.Stderr, o.quiet, e.Measured.Description, serviceName{e.Measured.Environment, e.Measured.Service}}
+	defer keeper.grade(ctx, p, g.Grade)
 	if o.json {
 		err = writeJSON(env.Stdout, g)
 	} else {
 		err = printGrade(env.Stdout, g)
 	}
 	return errors.Join(err, g.verdict())
+}
+
+// limitOf is by how much the plan may be off.
+func (o *capacityCheckOptions) limitOf(p *plan.Plan) (float64, error) {
+	if o.limit == "" {
+		return p.Policy.MaxError, nil
+	}
+	return parseShare("--limit", o.limit)
+}
+
+// usualAt is the number of replicas whose measurement proves the most.
+func usualAt(p *plan.Plan) int {
+	return min(int(2*p.Evidence.MaxN), len(p.Curve))
 }
 
 func (o *capacityCheckOptions) measure(ctx context.Context, env *Env, e *capacityEvidence, progress *stepProgress) (found *measure.Evidence, err error) {
@@ -134,31 +158,6 @@ func (g *capacityGrade) verdict() error {
 		return greenlight.Errorf(greenlight.CodeRefused, "the plan is off by %.1f %%, more than %.4g %%: it has expired; make it anew with greenlight capacity plan", 100*g.Worst, 100*g.Limit)
 	case g.Outdated:
 		return greenlight.Errorf(greenlight.CodeRefused, "the plan has expired on %s; make it anew with greenlight capacity plan", g.ExpiresAt.Format(time.DateOnly))
-	}
-	return nil
-}
-
-func printGrade(out io.Writer, g *capacityGrade) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "replicas\tpredicted\t95 % interval\tmeasured\terror\tinterval\t")
-	for _, p := range g.Capacity {
-		held := "held"
-		if !p.Held {
-			held = "did not hold"
-		}
-		if p.Fitted {
-			held += " (fitted to it: proves little)"
-		}
-		fmt.Fprintf(w, "%g\t%s/s\t%s … %s\t%s/s\t%+.1f %%\t%s\t\n", p.N, three(p.Predicted), three(p.Low), three(p.High), three(p.Measured), 100*p.Error, held)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, note := range g.Notes {
-		fmt.Fprintln(out, note)
-	}
-	if math.Abs(g.Worst) <= g.Limit && !g.Outdated {
-		fmt.Fprintf(out, "the plan holds: off by %.1f %%, within %.4g %%; it expires %s\n", 100*g.Worst, 100*g.Limit, g.ExpiresAt.Format(time.DateOnly))
 	}
 	return nil
 }

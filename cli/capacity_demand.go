@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -36,10 +37,10 @@ func (o *demandFlags) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.growth, "growth", "0%/month", "by how much that grows each month")
 	f.StringVar(&o.uncertainty, "uncertainty", "20%", "how far off the stated rate may be, either way")
 	f.Float64Var(&o.peakToMean, "peak", 0, "by what factor the peak of a period exceeds its mean (default 2, with --history as it shows)")
-	f.StringVar(&o.history, "history", "", "CSV of what came until now, with the columns time and rate, instead of --rate")
+	f.StringVar(&o.history, "history", "", "what came until now, instead of --rate: own is what the running control plane counted; else a CSV with the columns time and rate, and peak where it has one (a file called own is ./own)")
 	f.StringArrayVar(&o.events, "event", nil, "something planned, 'NAME=FROM..TO:x1.5' or '…:+200/s'; may be given several times")
 	f.IntVar(&o.periods, "periods", 12, "how many periods are planned for")
-	f.StringVar(&o.unit, "unit", "month", "length of a period: hour, day, week or month")
+	f.StringVar(&o.unit, "unit", "", "length of a period: hour, day, week or month (default month; with --history own the longest that the history has enough of)")
 	f.StringArrayVar(&o.slo, "slo", []string{"p99<100ms", "errors<0.1%"}, "what is promised: p99<50ms, errors<0.1%")
 	f.StringVar(&o.headroom, "headroom", "30%", "load beyond the forecast that must be borne")
 	f.StringVar(&o.hits, "cache-hit-rate", "0%", "share of the requests that a response cache answers")
@@ -104,8 +105,12 @@ func (o *demandFlags) policy() (plan.Policy, error) {
 	return p, nil
 }
 
-// demand is what the periods to come ask for.
-func (o *demandFlags) demand(now time.Time) (*demand.Demand, error) {
+// ownKey is the --history that stands for what the control plane counted.
+const ownKey = "own"
+
+// demand is what the periods to come ask for; own gives what the control plane
+// counted.
+func (o *demandFlags) demand(now time.Time, own func() (history, error)) (*demand.Demand, error) {
 	options := demand.Options{Unit: demand.Unit(o.unit), Periods: o.periods, PeakToMean: o.peakToMean}
 	for _, text := range o.events {
 		e, err := parseEvent(text)
@@ -115,7 +120,7 @@ func (o *demandFlags) demand(now time.Time) (*demand.Demand, error) {
 		options.Events = append(options.Events, e)
 	}
 	if o.history != "" {
-		return o.fromHistory(options)
+		return o.fromHistory(options, own)
 	}
 	if o.rate <= 0 {
 		return nil, &usageError{fmt.Errorf("what is to be borne? give --rate (requests a second, on average) with --growth, or --history")}
@@ -135,24 +140,51 @@ func (o *demandFlags) demand(now time.Time) (*demand.Demand, error) {
 	return demand.FromRate(demand.Stated{Rate: o.rate, Growth: growth, Uncertainty: uncertainty}, options)
 }
 
-func (o *demandFlags) fromHistory(options demand.Options) (*demand.Demand, error) {
+// history is a series and where it comes from.
+type history struct {
+	samples []demand.Sample
+	source  string    // a file's name, or words
+	about   string    // what it has, one line; "" where nobody has to be told
+	said    io.Writer // where about goes to
+}
+
+func (o *demandFlags) fromHistory(options demand.Options, own func() (history, error)) (*demand.Demand, error) {
 	if o.rate > 0 {
 		return nil, &usageError{fmt.Errorf("--rate and --history both say what is to be borne; give one")}
 	}
-	f, err := os.Open(o.history)
-	if err != nil {
-		return nil, greenlight.WithCode(greenlight.CodeNotFound, err)
+	read := o.readHistory
+	if o.history == ownKey {
+		read = own
 	}
-	defer f.Close()
-	samples, err := demand.ReadSeries(f)
+	h, err := read()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.history, err)
+		return nil, err
 	}
-	d, err := demand.FromSeries(samples, options)
+	if o.history == ownKey && options.Unit == "" {
+		options.Unit = demand.UnitFor(h.samples)
+	}
+	d, err := demand.FromSeries(h.samples, options)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.history, err)
+		return nil, fmt.Errorf("%s: %w", h.source, err)
+	}
+	if o.history == ownKey {
+		d.Method += "; counted by the control plane"
+		fmt.Fprintf(h.said, "%s; planned by the %s\n", h.about, d.Unit)
 	}
 	return d, nil
+}
+
+func (o *demandFlags) readHistory() (history, error) {
+	h := history{source: o.history}
+	f, err := os.Open(o.history)
+	if err != nil {
+		return h, greenlight.WithCode(greenlight.CodeNotFound, err)
+	}
+	defer f.Close()
+	if h.samples, err = demand.ReadSeries(f); err != nil {
+		err = fmt.Errorf("%s: %w", o.history, err)
+	}
+	return h, err
 }
 
 func parseEvent(text string) (demand.Event, error) {

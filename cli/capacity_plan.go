@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,6 +58,7 @@ type capacityPlanOptions struct {
 	measureFlags
 	demandFlags
 	subject  measuredSystem
+	connect  connectOptions
 	replicas []int
 	stages   []string
 	out      string
@@ -84,11 +82,22 @@ a database or a cache, is measured alone when it is named with --stage, by a URL
 of this machine; what nobody names is looked for by giving the replicas more cores.
 Use copies: whatever the requests do, they do it many times.
 
+The demand is stated with --rate and --growth, or forecast from --history: own is
+the traffic that the running control plane counted, with its trend and season as
+far as it reaches back (greenlight capacity traffic prints it).
+
 plan.md, plan.html and plan.json are written to --out, and beside them
 replicas.yaml and hpa.yaml with the scaling settings. greenlight capacity check
-holds the plan against a measurement at a number of replicas that was not fitted.
+holds the plan against a measurement at a number of replicas that was not fitted,
+and later against what production did.
+
+The control plane that runs the service, where there is one, keeps the plan and
+shows it in its console, where sliders say what would be if something changed: the
+one beside the description, or that of --state or --control. greenlight capacity
+what-if does the same with plan.json.
 ` + exitCodesHelp,
 		Example: `  greenlight capacity plan penguins --rate 400 --growth 5%/month --slo 'p99<50ms'
+  greenlight capacity plan production/api --history own --slo 'p99<50ms'
   greenlight capacity plan production/api shop --history traffic.csv --event 'sale=2027-03-08..2027-03-15:x1.5'
   greenlight capacity plan api --rate 50 --path /cart --stage database=http://127.0.0.1:9000/query`,
 		Args: takes(1, 2),
@@ -105,11 +114,12 @@ holds the plan against a measurement at a number of replicas that was not fitted
 	o.subject.addFlags(f)
 	f.StringVar(&o.out, "out", "capacity", "folder that the plan is written to")
 	f.BoolVar(&o.json, "json", false, "print the plan as JSON")
+	o.connect.register(cmd)
 	return cmd
 }
 
 func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg string) error {
-	in, err := o.input(time.Now())
+	in, err := o.input(time.Now(), func() (history, error) { return o.ownHistory(ctx, env.Stderr, service, arg) })
 	if err != nil {
 		return err
 	}
@@ -139,19 +149,39 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 	if err := o.write(p, found); err != nil {
 		return err
 	}
+	keeper := planKeeper{o.connect, env.Stderr, o.quiet, o.subject.Description, serviceName{o.subject.Environment, o.subject.Service}}
+	defer keeper.keep(ctx, p)
 	if o.json {
 		return writeJSON(env.Stdout, p)
 	}
 	if err := printCapacityPlan(env.Stdout, p); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.Stdout, "\nwritten to %s: plan.html, plan.md, plan.json, evidence.json, replicas.yaml, hpa.yaml\ncheck it: greenlight capacity check %s\n",
-		o.out, shellWord(filepath.Join(o.out, "plan.json")))
+	_, err = fmt.Fprintf(env.Stdout, "\nread     %s, or plan.md beside it\nuse      replicas.yaml (greenlight.yaml) or hpa.yaml (Kubernetes)\ncheck    greenlight capacity check %s --at %d\n",
+		filepath.Join(o.out, "plan.html"), shellWord(filepath.Join(o.out, "plan.json")), usualAt(p))
 	return err
 }
 
+// ownHistory is what the control plane of a description counted of the
+// service.
+func (o *capacityPlanOptions) ownHistory(ctx context.Context, stderr io.Writer, service, arg string) (history, error) {
+	if err := o.subject.choose(stderr, service, arg); err != nil {
+		return history{}, err
+	}
+	if arg == "." {
+		arg = "" // or a folder above
+	}
+	c, err := o.connect.connect(arg)
+	if err != nil {
+		return history{}, err
+	}
+	h, err := ownHistory(ctx, c, serviceName{o.subject.Environment, o.subject.Service}, time.Now())
+	h.said = stderr
+	return h, err
+}
+
 // input is what the flags say, checked before anything is measured.
-func (o *capacityPlanOptions) input(now time.Time) (*plan.Input, error) {
+func (o *capacityPlanOptions) input(now time.Time, own func() (history, error)) (*plan.Input, error) {
 	in := &plan.Input{At: now}
 	var err error
 	if in.SLO, err = o.objectives(); err != nil {
@@ -160,7 +190,7 @@ func (o *capacityPlanOptions) input(now time.Time) (*plan.Input, error) {
 	if in.Policy, err = o.policy(); err != nil {
 		return nil, err
 	}
-	if in.Demand, err = o.demand(now); err != nil {
+	if in.Demand, err = o.demand(now, own); err != nil {
 		return nil, err
 	}
 	if in.Prices, err = o.priceList(); err != nil {
@@ -359,67 +389,6 @@ func readCapacityJSON(path string, to any) error {
 	return nil
 }
 
-func printCapacityPlan(out io.Writer, p *plan.Plan) error {
-	fmt.Fprintf(out, "%s\n\n", p.Summary)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "replicas\tcarry\t95 % interval\tlimited by\twithin the SLO\t")
-	for _, c := range p.Curve[:min(len(p.Curve), shownReplicas)] {
-		mark := ""
-		if c.Extrapolated {
-			mark = " (a guess)"
-		}
-		fmt.Fprintf(w, "%d\t%s/s\t%s … %s\t%s%s\t%s/s\t\n", c.Replicas, three(c.X), three(c.Low), three(c.High), c.By, mark, three(c.SLORate))
-	}
-	fmt.Fprintf(w, "\t\t\t\t\t\n")
-	fmt.Fprintln(w, "period\tpeak\treplicas\tp99\tcheapest a month\t")
-	for _, d := range p.Periods {
-		p99, cost := "–", "–"
-		if d.P99 != nil {
-			p99 = fmt.Sprintf("%s ms", three(1e3*d.P99.Value))
-		}
-		if c := cheapestOf(d); c != nil {
-			cost = fmt.Sprintf("$%.0f %s %d × %s", c.Monthly, c.Provider, c.Machines, c.Type)
-		}
-		unmet := ""
-		if !d.Met {
-			unmet = " not enough"
-		}
-		fmt.Fprintf(w, "%s\t%s/s\t%d%s\t%s\t%s\t\n", d.Label, three(d.Peak.Expected), d.Replicas, unmet, p99, cost)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "\nbottleneck  %s, at %s/s: %s\nexpires     %s: %s\n", p.Bottleneck.Name, three(p.Bottleneck.Limit), p.Bottleneck.Why,
-		p.ExpiresAt.Format(time.DateOnly), p.ExpiresWhy)
-	for _, s := range p.Stages {
-		if s.RunsOut != "" {
-			fmt.Fprintf(out, "runs out    %s, in %s\n", s.Name, s.RunsOut)
-		}
-	}
-	return err
-}
-
-// shownReplicas bounds the table on the terminal; the files have all.
-const shownReplicas = 12
-
-func cheapestOf(d plan.Period) *plan.Cost {
-	var best *plan.Cost
-	for i := range d.Costs {
-		if best == nil || d.Costs[i].Monthly < best.Monthly {
-			best = &d.Costs[i]
-		}
-	}
-	return best
-}
-
-// three has three digits that count.
-func three(v float64) string {
-	if math.Abs(v) >= 100 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
-}
-
 // stepProgress tells on standard error what is being done: on a terminal in
 // one line, elsewhere in a line each.
 type stepProgress struct {
@@ -444,11 +413,7 @@ func (p *stepProgress) step(text string) {
 		return
 	}
 	p.shown = true
-	const width = 110
-	if runes := []rune(line); len(runes) > width {
-		line = string(runes[:width-1]) + "…"
-	}
-	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+	fmt.Fprint(p.w, "\r\x1b[K"+fitting(p.w, line))
 }
 
 func (p *stepProgress) finish() {

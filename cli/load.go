@@ -6,10 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net/textproto"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -38,8 +35,12 @@ type loadOptions struct {
 	method, body      string
 	headers           []string
 	requests, data    string
-	proof, replay     string
-	speed             float64
+	proof, log        string
+	replayTimes       bool
+	replayUnsafe      bool
+	grpcMethod        string
+	grpcModel         string
+	speed             pace
 	status            int
 	contains          string
 	http2, closeEach  bool
@@ -73,6 +74,9 @@ the exit code 1. With a --threshold that is not met the exit code is 3.
   {"path":"/b?n={{random 1 9}}","body":{"x":1},"expect":{"status":201}}
   {"path":"/login","save":{"t":"data.token"},"then":[{"path":"/me?t={{t}}"}]}
 
+grpc://HOST:PORT/MODEL (grpcs with TLS) asks a model of the Open Inference
+Protocol: --body is its JSON request, or --proof its rows, sent as protobuf.
+
 {{seq}} is the request's number, {{uuid}} a random one, {{name}} a column of
 --data or a saved part of an earlier answer, {{json name}} the same as JSON.
 
@@ -97,6 +101,7 @@ func newLoad(env Env) *cobra.Command {
 		Example: `  greenlight load http://127.0.0.1:8080/ --rate 200 --duration 30s
   greenlight load 127.0.0.1:8080/predict --rate 500 --body row.json --threshold 'p99<50ms'
   greenlight load 127.0.0.1:8080/ --clients 16 --duration 10s --html report.html
+  greenlight load grpc://127.0.0.1:9000/penguins --rate 200 --body request.json
   greenlight load penguins --rate 200
   greenlight load --scenario all --environment dev`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -141,6 +146,8 @@ func (o *loadOptions) addRequestFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.maxLag, "max-lag", load.DefaultMaxLag, "lag p99 above which a test is void, where it is over a tenth of the response p99 too")
 	f.IntVar(&o.connections, "connections", 64, "most connections at once, with --rate")
 	f.BoolVar(&o.closeEach, "no-keep-alive", false, "a new connection for every request")
+	f.StringVar(&o.grpcModel, "grpc-model", "", "gRPC: ask this model (NAME or NAME/versions/VERSION) for predictions, as the path of grpc://HOST:PORT/NAME does")
+	f.StringVar(&o.grpcMethod, "grpc-method", "", "gRPC: call /package.Service/Method with the protobuf message of --body")
 	f.BoolVar(&o.http2, "http2", false, "HTTP/2 (--connections is then requests at once)")
 	f.StringVar(&o.ca, "ca", "", "file of certificates (PEM) that the target's is checked against")
 	f.BoolVar(&o.insecure, "insecure", false, "do not check the target's certificate")
@@ -155,8 +162,11 @@ func (o *loadOptions) addShapeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.shape, "shape", "constant", "constant; ramp or steps from --from to --rate; spike from --from up to --rate and back")
 	f.Float64Var(&o.from, "from", 0, "rate that a ramp, steps or a spike begin at")
 	f.IntVar(&o.steps, "steps", 5, "number of steps")
-	f.StringVar(&o.replay, "replay", "", "access log whose times the requests are due at, instead of --rate")
-	f.Float64Var(&o.speed, "speed", 1, "of the replay: 2 is twice as fast")
+	f.StringVar(&o.log, "replay", "", "access log whose requests are sent again at the times that it has, instead of --rate; where it has times only, the other flags say what")
+	f.BoolVar(&o.replayTimes, "replay-times", false, "take only the times of the log")
+	f.BoolVar(&o.replayUnsafe, "replay-unsafe", false, "send the requests of the log that may change something, too: POST (with --body, or --requests for each path), PUT, DELETE")
+	o.speed = 1
+	f.Var(&o.speed, "speed", "of the replay: 2x is twice as fast")
 	f.IntVar(&o.clients, "clients", 0, "clients that send one request after the other (closed model)")
 	f.DurationVar(&o.think, "think", 0, "pause of a client between an answer and its next request")
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long")
@@ -180,48 +190,64 @@ func runLoad(ctx context.Context, env Env, o loadOptions, target string) error {
 	if err != nil {
 		return err
 	}
-	if test.Arrivals, err = o.arrivals(); err != nil {
+	if err := o.plan(test); err != nil {
 		return err
 	}
 	return o.run(ctx, env, test)
 }
 
-// loadTest is a test that can begin; service is nil for a plain address.
+// loadTest is a test that can begin; service is nil for a plain address, and
+// live until its control plane is told of it.
 type loadTest struct {
 	load.Options
 	service *loadedService
+	live    *liveTest
+	notes   []string
 }
 
 // run runs a test, with what its service saw of it, and does with the result
 // what the flags say.
 func (o *loadOptions) run(ctx context.Context, env Env, test *loadTest) error {
-	live := newLoadView(env.Stderr, o.quiet, test.Options)
-	test.Observe = live.observe
+	view := newLoadView(env.Stderr, o.quiet, test.length())
+	test.Observe = view.observe
+	ctx = test.tell(ctx, o.scenario, test.length())
+	defer test.live.finish()
+	test.live.follow(&test.Options, "")
 	end := func() *load.Server { return nil }
 	if test.service != nil {
 		end = test.service.watch(ctx)
 	}
 	result, err := load.Run(ctx, test.Options)
 	server := end()
-	live.finish()
+	view.finish()
 	if err != nil {
 		return err
 	}
-	result.Server, result.Scenario = server, o.scenario
+	result.Server, result.Scenario, result.Notes = server, o.scenario, test.notes
 	if err := o.write(env, result); err != nil {
 		return err
 	}
+	kept := ""
 	if test.service != nil && !o.noKeep {
-		test.service.keep(ctx, env.Stderr, result, o.quiet)
+		kept = test.service.keep(ctx, env.Stderr, result, o.quiet)
 	}
+	test.live.came(result.Stopped, kept)
 	return loadVerdict(ctx, result)
+}
+
+// length is how long a test takes.
+func (t *loadTest) length() time.Duration {
+	if t.Arrivals != nil {
+		return t.Arrivals.Length()
+	}
+	return t.Duration
 }
 
 // loadVerdict turns a result into the exit code.
 func loadVerdict(ctx context.Context, r *load.Result) error {
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return whyDone(ctx)
 	case strings.HasPrefix(r.Stopped, "the target is down"):
 		return greenlight.Errorf(greenlight.CodeUnavailable, "%s", r.Stopped)
 	case r.Void:
@@ -269,13 +295,14 @@ func (o *loadOptions) prepare(ctx context.Context, env Env, dir, target string) 
 	if err != nil {
 		return nil, err
 	}
-	out.Mix, err = o.mix(env, out)
+	o.speak(out)
+	err = o.mix(env, out)
 	return out, err
 }
 
 func (o *loadOptions) checkCeilings() error {
 	switch {
-	case o.rate > 0 && o.clients > 0, o.replay != "" && o.rate+float64(o.clients) > 0:
+	case o.rate > 0 && o.clients > 0, o.log != "" && o.rate+float64(o.clients) > 0:
 		return &usageError{fmt.Errorf("--rate, --clients and --replay are different models; give one")}
 	case o.rate > o.maxRate || o.from > o.maxRate:
 		return &usageError{fmt.Errorf("the rate is above --max-rate %v; raise that if you mean it", o.maxRate)}
@@ -315,148 +342,27 @@ func (o *loadOptions) target(ctx context.Context, text string) (*load.Target, er
 	return t, nil
 }
 
-// mix is what is sent: the file of requests, or the one of the flags.
-func (o *loadOptions) mix(env Env, test *loadTest) (*load.Mix, error) {
-	t := test.Target
-	rows, err := o.rows()
-	if err != nil {
-		return nil, err
+// plan says when requests are due, unless that is known already.
+func (o *loadOptions) plan(test *loadTest) error {
+	if test.Arrivals != nil {
+		return nil
 	}
-	fields, err := parseFields(o.headers)
-	if err != nil {
-		return nil, err
-	}
-	expect := load.Expect{Status: o.status, Contains: o.contains}
-	var requests []load.Request
-	switch {
-	case o.requests != "" && (o.body != "" || o.method != ""):
-		return nil, &usageError{fmt.Errorf("--requests names method and body of each request; leave --method and --body out")}
-	case o.requests != "" && o.proof != "":
-		return nil, &usageError{fmt.Errorf("--requests and --proof both say what is sent; give one")}
-	case o.proof != "":
-		requests, err = o.proofRequests(t, fields, expect)
-	case o.requests != "":
-		if requests, err = o.fileRequests(env); test.service != nil {
-			test.service.relative(requests)
-		}
-		for i := range requests {
-			requests[i].Header = append(requests[i].Header, fields...)
-			if requests[i].Expect == (load.Expect{}) {
-				requests[i].Expect = expect
-			}
-		}
-	case test.service != nil && o.path+o.method+o.body == "":
-		requests = make([]load.Request, 1)
-		requests[0], err = test.service.sample()
-		requests[0].Header, requests[0].Expect = fields, expect
-	default:
-		r := load.Request{Method: strings.ToUpper(o.method), Header: fields, Expect: expect}
-		if r.Body, err = readBody(env, o.body); r.Body != "" && r.Method == "" {
-			r.Method = "POST"
-		}
-		requests = []load.Request{r}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return load.NewMix(t, requests, rows, !o.closeEach, o.seed)
-}
-
-// fileRequests are those of JSON lines or of a HAR file.
-func (o *loadOptions) fileRequests(env Env) (requests []load.Request, err error) {
-	err = readLoadFile(o.requests, func(in io.Reader) (err error) {
-		if filepath.Ext(o.requests) != ".har" {
-			requests, err = load.ReadRequests(in)
-			return err
-		}
-		others := 0
-		if requests, others, err = load.ReadHAR(in); others > 0 {
-			fmt.Fprintf(env.Stderr, "%s: %d requests to other origins are left out\n", o.requests, others)
-		}
-		return err
-	})
-	return requests, err
-}
-
-// proofRequests are the rows of a model's proof.
-func (o *loadOptions) proofRequests(t *load.Target, fields []load.Field, expect load.Expect) (requests []load.Request, err error) {
-	name := o.proof
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		name = filepath.Join(name, "proof.json")
-	}
-	err = readLoadFile(name, func(in io.Reader) (err error) {
-		requests, err = load.ReadProof(in, t.URL.Path)
-		return err
-	})
-	for i := range requests {
-		requests[i].Header, requests[i].Expect = fields, expect
-	}
-	return requests, err
-}
-
-func (o *loadOptions) rows() (rows *load.Rows, err error) {
-	if o.data == "" {
-		return nil, nil
-	}
-	err = readLoadFile(o.data, func(in io.Reader) error {
-		if filepath.Ext(o.data) == ".csv" {
-			rows, err = load.ReadCSVRows(in)
-		} else {
-			rows, err = load.ReadJSONRows(in)
-		}
-		return err
-	})
-	return rows, err
-}
-
-func readLoadFile(name string, read func(io.Reader) error) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return greenlight.WithCode(greenlight.CodeNotFound, err)
-	}
-	defer f.Close()
-	if err := read(f); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
-
-func readBody(env Env, name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	var body string
-	read := func(in io.Reader) error {
-		data, err := io.ReadAll(io.LimitReader(in, load.MaxBody+1))
-		body = string(data)
+	var err error
+	if o.log == "" {
+		test.Arrivals, err = o.arrivals()
 		return err
 	}
-	if name == "-" {
-		return body, read(env.Stdin)
+	log, err := o.readLog(test)
+	if err == nil {
+		test.Arrivals, err = o.replayed(log.Times())
 	}
-	err := readLoadFile(name, read)
-	return body, err
-}
-
-func parseFields(texts []string) ([]load.Field, error) {
-	var fields []load.Field
-	for _, text := range texts {
-		name, value, found := strings.Cut(text, ":")
-		if !found {
-			return nil, &usageError{fmt.Errorf("--header %q has no colon; want 'NAME: VALUE'", text)}
-		}
-		fields = append(fields, load.Field{Name: textproto.TrimString(name), Value: textproto.TrimString(value)})
-	}
-	return fields, nil
+	return err
 }
 
 // arrivals is the plan of the open model, nil for the closed one.
 func (o *loadOptions) arrivals() (*load.Arrivals, error) {
 	if o.clients > 0 {
 		return nil, nil
-	}
-	if o.replay != "" {
-		return o.replayed()
 	}
 	if o.rate <= 0 {
 		return nil, &usageError{fmt.Errorf("how much? give --rate (requests a second) or --clients")}
@@ -472,26 +378,4 @@ func (o *loadOptions) arrivals() (*load.Arrivals, error) {
 		return load.Spike(o.from, o.rate, o.duration)
 	}
 	return nil, &usageError{fmt.Errorf("--shape %q is unknown; want constant, ramp, steps or spike", o.shape)}
-}
-
-// replayed is a plan of recorded times, held against the ceilings.
-func (o *loadOptions) replayed() (a *load.Arrivals, err error) {
-	var times []time.Duration
-	err = readLoadFile(o.replay, func(in io.Reader) (err error) {
-		times, err = load.ReadTimes(in)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if a, err = load.Replay(times, o.speed); err != nil {
-		return nil, err
-	}
-	switch {
-	case a.Length() > o.maxDuration:
-		return nil, &usageError{fmt.Errorf("%s spans %v, above --max-duration %v; raise that or --speed", o.replay, a.Length().Round(time.Second), o.maxDuration)}
-	case a.Peak() > o.maxRate:
-		return nil, &usageError{fmt.Errorf("%s has a second of %.0f requests, above --max-rate %v; raise that or lower --speed", o.replay, a.Peak(), o.maxRate)}
-	}
-	return a, nil
 }

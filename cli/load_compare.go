@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -32,15 +31,20 @@ difference with its 95 % interval, how often the method calls a difference where
 there is none, and the smallest change that this many pairs would find. With the
 same URL twice it checks itself.
 
-A and B can also be two files that greenlight load --output wrote. Then only the
-chance within each run can be told, not what differs from one run to the next.
-` + exitCodesHelp,
+A and B can also be results: files that greenlight load --output wrote, ids that
+greenlight load list shows, or SERVICE@ID. Then only the chance within each run
+can be told, not what differs from one run to the next.
+` + connectHelp + exitCodesHelp,
 		Example: `  greenlight load compare 127.0.0.1:8081/ 127.0.0.1:8082/ --rate 200
-  greenlight load compare monday.json friday.json`,
+  greenlight load compare monday.json friday.json
+  greenlight load compare 20260102-030405000-4b7d9a production/web@20260103-030405000-9a4b7d`,
 		Args: takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if isFile(args[0]) && isFile(args[1]) {
-				return compareStored(env, o.json, args[0], args[1])
+			switch a, b := namesResult(args[0]), namesResult(args[1]); {
+			case a && b:
+				return o.compareStored(cmd.Context(), env, args[0], args[1])
+			case a != b:
+				return &usageError{fmt.Errorf("%s and %s cannot be compared: one is a result, the other a target to be loaded; load that one with --output first", args[0], args[1])}
 			}
 			return runLoadCompare(cmd.Context(), env, o, args[0], args[1])
 		},
@@ -57,11 +61,6 @@ chance within each run can be told, not what differs from one run to the next.
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 	return cmd
-}
-
-func isFile(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
 }
 
 func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string) error {
@@ -87,7 +86,15 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 			return &usageError{err}
 		}
 	}
+	ctx = o.tell(ctx, &tests)
+	defer tests[0].live.finish()
+	if tests[1].live != tests[0].live {
+		defer tests[1].live.finish()
+	}
 	resultsA, resultsB, err := load.Interleave(ctx, o.pairs, o.seed, o.trial(env, tests))
+	if err != nil && ctx.Err() != nil {
+		err = whyDone(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -109,15 +116,31 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 	return printComparisons(env.Stdout, all)
 }
 
+// tell tells the control planes of services about the comparison; one of a
+// service with itself is one test.
+func (o *compareOptions) tell(ctx context.Context, tests *[2]*loadTest) context.Context {
+	total := time.Duration(2*o.pairs) * o.each
+	ctx = tests[0].tell(ctx, "", total)
+	a, b := tests[0].service, tests[1].service
+	if a != nil && b != nil && a.name == b.name && a.client.Address() == b.client.Address() {
+		tests[1].live = tests[0].live
+		return ctx
+	}
+	return tests[1].tell(ctx, "", total)
+}
+
 // trial runs A or B once, again when the run was void, as often as there are
 // pairs.
 func (o *compareOptions) trial(env Env, tests [2]*loadTest) func(context.Context, bool) (*load.Result, error) {
-	left := o.pairs
+	left, runs := o.pairs, 0
 	return func(ctx context.Context, isB bool) (*load.Result, error) {
-		test, name := tests[0].Options, "A"
+		of, name := tests[0], "A"
 		if isB {
-			test, name = tests[1].Options, "B"
+			of, name = tests[1], "B"
 		}
+		test := of.Options
+		runs++
+		of.live.follow(&test, fmt.Sprintf("comparison, %s, run %d of %d", name, runs, 2*o.pairs))
 		r, err := load.Run(ctx, test)
 		for ; err == nil && r.Void && ctx.Err() == nil && left > 0; left-- {
 			fmt.Fprintf(env.Stderr, "%s  void, run again: %s\n", name, r.VoidReason)
@@ -132,7 +155,7 @@ func (o *compareOptions) trial(env Env, tests [2]*loadTest) func(context.Context
 			return nil, greenlight.Errorf(greenlight.CodeUnavailable, "too many runs are void, the last one of %s, so nothing is compared: %s", name, r.VoidReason)
 		}
 		if !o.quiet {
-			fmt.Fprintf(env.Stderr, "%s  %.4g/s  p50 %s  p99 %s  errors %d\n", name, r.Rate, load.Seconds(r.Response.P50), load.Seconds(r.Response.P99), r.Errors)
+			fmt.Fprintf(env.Stderr, "%s  %s  p50 %s  p99 %s  errors %d\n", name, load.PerSecond(r.Rate), load.Seconds(r.Response.P50), load.Seconds(r.Response.P99), r.Errors)
 		}
 		return r, nil
 	}
@@ -158,42 +181,7 @@ func printComparisons(out io.Writer, all []*load.Comparison) error {
 
 func metricText(metric string, v float64) string {
 	if metric == "rate" {
-		return fmt.Sprintf("%.4g/s", v)
+		return load.PerSecond(v)
 	}
 	return load.Seconds(v)
-}
-
-func compareStored(env Env, asJSON bool, nameA, nameB string) error {
-	var results [2]*load.Result
-	for i, name := range []string{nameA, nameB} {
-		if err := readLoadFile(name, func(in io.Reader) (err error) {
-			results[i], err = load.ReadResult(in)
-			return err
-		}); err != nil {
-			return err
-		}
-		if results[i].Void {
-			return greenlight.Errorf(greenlight.CodeInvalid, "%s is void, so nothing is compared: %s", name, results[i].VoidReason)
-		}
-	}
-	rows, err := load.CompareStored(results[0], results[1])
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return writeJSON(env.Stdout, struct {
-			Rows   []load.Stored `json:"rows"`
-			Limits string        `json:"limits"`
-		}{rows, load.StoredLimits})
-	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tA\tB\tchange\t95 % interval\t")
-	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%+.1f %%\t%+.1f … %+.1f %%\t\n", r.Metric, load.Seconds(r.A), load.Seconds(r.B), 100*r.Change, 100*r.CI95[0], 100*r.CI95[1])
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(env.Stdout, "\n"+load.StoredLimits)
-	return err
 }

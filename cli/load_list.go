@@ -26,9 +26,10 @@ func newLoadList(env Env) *cobra.Command {
 	var o loadListOptions
 	cmd := &cobra.Command{
 		Use:   "list [SERVICE]",
-		Short: "List the load tests of services that are kept",
-		Long: fmt.Sprintf(`List the load tests of SERVICE, or of every service, that the control plane keeps,
-newest first: the last %d of each.
+		Short: "List the load tests of services that run and that are kept",
+		Long: fmt.Sprintf(`List the load tests of SERVICE, or of every service: those that run, then those
+that the control plane keeps, newest first: the last %d of each. In JSON, one that
+runs has "running" with all that is known of it.
 `, control.LoadsKept) + connectHelp + exitCodesHelp,
 		Example: `  greenlight load list
   greenlight load list production/web --json`,
@@ -60,40 +61,79 @@ func runLoadList(ctx context.Context, env Env, o loadListOptions, arg string) er
 		}
 		names = []serviceName{name}
 	}
-	all := []control.LoadRun{}
+	running, kept := []listedLoad{}, []listedLoad{}
 	for _, n := range names {
+		live, err := c.LiveLoads(ctx, n.environment, n.service)
+		if err != nil {
+			return err
+		}
+		running = append(running, listRunning(live)...)
 		runs, err := c.Loads(ctx, n.environment, n.service, 0)
 		if err != nil {
 			return err
 		}
-		all = append(all, runs...)
+		for _, run := range runs {
+			kept = append(kept, listedLoad{LoadRun: run})
+		}
 	}
+	all := append(running, kept...)
 	if o.json {
 		return writeJSON(env.Stdout, all)
 	}
 	return printLoads(env.Stdout, all, time.Now())
 }
 
-func printLoads(out io.Writer, runs []control.LoadRun, now time.Time) error {
+// listedLoad is a load test that is kept or runs.
+type listedLoad struct {
+	control.LoadRun
+	Running *control.LiveLoad `json:"running,omitempty"`
+}
+
+// listRunning are those that run; the result of one that ended is kept, or
+// nobody keeps it.
+func listRunning(live []control.LiveLoad) (list []listedLoad) {
+	for i := range live {
+		t := &live[i]
+		t.Seconds = nil
+		if t.State == control.LoadEnded {
+			continue
+		}
+		list = append(list, listedLoad{Running: t, LoadRun: control.LoadRun{
+			ID: t.ID, Environment: t.Environment, Service: t.Service, StartedAt: t.StartedAt, By: t.By, Scenario: t.Scenario, Model: t.Model, Clients: t.Clients,
+			Planned: t.Last.Planned, Rate: t.Rate, Requests: t.Requests, Errors: t.Errors, Elapsed: t.Elapsed, P50: t.P50, P99: t.P99,
+			Void: t.VoidReason != "", VoidReason: t.VoidReason, Thresholds: len(t.Thresholds), Failed: []string{},
+		}})
+	}
+	return list
+}
+
+func printLoads(out io.Writer, runs []listedLoad, now time.Time) error {
 	if len(runs) == 0 {
-		_, err := fmt.Fprintln(out, "no load tests are kept yet; greenlight load SERVICE --rate 50 runs one")
+		_, err := fmt.Fprintln(out, "no load test runs, and none is kept yet; greenlight load SERVICE --rate 50 runs one")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SERVICE\tID\tWHEN\tLOAD\tACHIEVED\tERRORS\tP50\tP99\tP99.9\tVERDICT")
 	for i := range runs {
-		r := &runs[i]
-		fmt.Fprintf(w, "%s/%s\t%s\t%s ago\t%s\t%.4g/s\t%.3g %%\t%s\t%s\t%s\t%s\n", r.Environment, r.Service, r.ID, now.Sub(r.StartedAt).Round(time.Second),
-			tame(loadAsked(r)), r.Rate, 100*r.Errors, load.Seconds(r.P50), load.Seconds(r.P99), load.Seconds(r.P999), tame(loadSaid(r)))
+		r := &runs[i].LoadRun
+		id, slowest, said := r.ID, load.Seconds(r.P999), loadSaid(r)
+		if live := runs[i].Running; live != nil {
+			id, slowest, said = "–", "–", liveSaid(live)
+		}
+		fmt.Fprintf(w, "%s/%s\t%s\t%s ago\t%s\t%s\t%.3g %%\t%s\t%s\t%s\t%s\n", r.Environment, r.Service, id, now.Sub(r.StartedAt).Round(time.Second),
+			tame(loadAsked(r)), load.PerSecond(r.Rate), 100*r.Errors, load.Seconds(r.P50), load.Seconds(r.P99), slowest, tame(said))
 	}
 	return w.Flush()
 }
 
 // loadAsked is what a test asked for, in a few words.
 func loadAsked(r *control.LoadRun) string {
-	asked := fmt.Sprintf("%.4g/s", r.Planned)
+	asked := load.PerSecond(r.Planned)
 	if r.Model == "closed" {
 		asked = counted(r.Clients, "client")
+	}
+	if r.Knee != nil {
+		asked = "knee " + load.PerSecond(*r.Knee)
 	}
 	if r.Scenario != "" {
 		asked = r.Scenario + ", " + asked
@@ -114,6 +154,18 @@ func loadSaid(r *control.LoadRun) string {
 		return "met"
 	}
 	return "–"
+}
+
+// liveSaid is how far a test that runs is.
+func liveSaid(t *control.LiveLoad) string {
+	said := string(t.State)
+	if t.Phase != "" {
+		said += ", " + t.Phase
+	}
+	if t.Total > 0 {
+		said += fmt.Sprintf(", %.0f s to go", max(0, t.Total-t.Elapsed))
+	}
+	return said
 }
 
 type loadShowOptions struct {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/load"
@@ -65,12 +66,8 @@ type loadView struct {
 // viewPlain is the time in seconds between plain lines.
 const viewPlain = 5
 
-func newLoadView(w io.Writer, quiet bool, o load.Options) *loadView {
-	v := &loadView{w: w, off: quiet, terminal: isTerminal(w), length: o.Duration.Seconds()}
-	if o.Arrivals != nil {
-		v.length = o.Arrivals.Length().Seconds()
-	}
-	return v
+func newLoadView(w io.Writer, quiet bool, length time.Duration) *loadView {
+	return &loadView{w: w, off: quiet, terminal: isTerminal(w), length: length.Seconds()}
 }
 
 func (v *loadView) observe(s load.Second) {
@@ -82,16 +79,21 @@ func (v *loadView) observe(s load.Second) {
 	switch {
 	case v.off:
 	case v.terminal:
-		fmt.Fprintf(v.w, "\r\x1b[K%s  %s", v.line(s), sparkline(v.recent))
+		fmt.Fprint(v.w, "\r\x1b[K"+fitting(v.w, v.line(s, " "+sparkline(v.recent))))
 	case s.At-v.shown >= viewPlain-0.1:
 		v.shown = s.At
-		fmt.Fprintln(v.w, v.line(s))
+		fmt.Fprintln(v.w, v.line(s, ""))
 	}
 }
 
-func (v *loadView) line(s load.Second) string {
-	return fmt.Sprintf("%3.0f/%.0f s  %s/s  p50 %s  p99 %s  in flight %.0f  errors %d",
-		s.At, v.length, rateText(float64(s.Requests)), load.Seconds(s.P50), load.Seconds(s.P99), s.InFlight, v.errors)
+// line is the second that ended; spark are the p99 of those before.
+func (v *loadView) line(s load.Second, spark string) string {
+	at := fmt.Sprintf("%3.0f/%.0f s", s.At, v.length)
+	if s.At > v.length+0.5 {
+		at += ", waiting for the last answers"
+	}
+	return fmt.Sprintf("%s  %s/s  p50 %s  p99 %s%s  in flight %.0f  errors %d",
+		at, rateText(float64(s.Requests)), load.Seconds(s.P50), load.Seconds(s.P99), spark, s.InFlight, v.errors)
 }
 
 func (v *loadView) finish() {

@@ -18,8 +18,8 @@ import (
 
 // ofScenario are the flags for what a scenario says itself.
 var ofScenario = []string{
-	"path", "method", "body", "header", "requests", "proof", "data", "expect-status", "expect-contains", "rate", "shape", "from",
-	"steps", "replay", "speed", "clients", "think", "duration", "warmup", "connections", "timeout",
+	"path", "method", "grpc-method", "grpc-model", "body", "header", "requests", "proof", "data", "expect-status", "expect-contains", "rate", "shape", "from",
+	"steps", "replay", "replay-times", "replay-unsafe", "speed", "clients", "think", "duration", "warmup", "connections", "timeout",
 }
 
 // folderOnly checks the arguments beside --scenario.
@@ -89,10 +89,10 @@ func (o *loadOptions) runAll(ctx context.Context, env Env, tests []spec.LoadTest
 		if len(tests) > 1 && !o.quiet {
 			fmt.Fprintf(env.Stderr, "scenario %s\n", tests[i].Name)
 		}
-		err := one.runScenario(ctx, env, dir, tests[i].Service)
+		err := one.runScenario(ctx, env, dir, &tests[i])
 		switch {
 		case err == nil:
-		case ctx.Err() != nil, len(tests) == 1:
+		case ctx.Err() != nil, len(tests) == 1, isStop(err):
 			return err
 		default:
 			fmt.Fprintf(env.Stderr, "scenario %s: %v\n", tests[i].Name, err)
@@ -112,18 +112,34 @@ func (o *loadOptions) runAll(ctx context.Context, env Env, tests []spec.LoadTest
 	return nil
 }
 
-func (o *loadOptions) runScenario(ctx context.Context, env Env, dir, service string) error {
+func (o *loadOptions) runScenario(ctx context.Context, env Env, dir string, t *spec.LoadTest) error {
+	service := t.Service
 	if o.environment != "" {
 		service = o.environment + "/" + service
+	}
+	if t.Knee.Most > 0 {
+		return runLoadKnee(ctx, env, o.knee(t), dir, service)
 	}
 	test, err := o.prepare(ctx, env, dir, service)
 	if err != nil {
 		return err
 	}
-	if test.Arrivals, err = o.arrivals(); err != nil {
+	if err := o.plan(test); err != nil {
 		return err
 	}
 	return o.run(ctx, env, test)
+}
+
+// knee are the options of a scenario that searches.
+func (o *loadOptions) knee(t *spec.LoadTest) kneeOptions {
+	k := kneeOptions{
+		loadOptions: *o, start: float64(t.Knee.Start), most: float64(t.Knee.Most), atLeast: float64(t.Knee.AtLeast),
+		factor: kneeFactor, precision: kneePrecision, rest: kneeRest, hold: o.duration - o.warmup,
+	}
+	if len(k.thresholds) == 0 {
+		k.thresholds = kneeSLO
+	}
+	return k
 }
 
 // of are the options that a scenario means; its files are in folder.
@@ -141,13 +157,17 @@ func (o loadOptions) of(t *spec.LoadTest, folder string) loadOptions {
 	default:
 		o.shape, o.rate = "constant", float64(t.Rate)
 	}
+	if t.Replay.Log != "" {
+		o.speed, o.replayTimes, o.replayUnsafe = pace(t.Replay.Speed)/100, t.Replay.Times, t.Replay.Unsafe
+	}
 	r := &t.Requests
 	o.path, o.method, o.status, o.contains = r.Path, r.Method, r.Status, r.Contains
+	o.grpcMethod, o.grpcModel = r.GRPCMethod, r.GRPCModel
 	for name, value := range r.Headers {
 		o.headers = append(o.headers, name+": "+value)
 	}
 	slices.Sort(o.headers)
-	for to, name := range map[*string]string{&o.body: r.Body, &o.requests: r.File, &o.proof: r.Proof, &o.data: r.Data} {
+	for to, name := range map[*string]string{&o.log: t.Replay.Log, &o.body: r.Body, &o.requests: r.File, &o.proof: r.Proof, &o.data: r.Data} {
 		if *to = name; name != "" && !filepath.IsAbs(name) {
 			*to = filepath.Join(folder, name)
 		}

@@ -29,6 +29,12 @@ type loadedService struct {
 	address string
 	// here tells whether its processes are of this machine.
 	here bool
+	// quota is the cores that each replica may use, 0 without one.
+	quota float64
+	// h2c tells whether its program speaks HTTP/2 only, as gRPC does.
+	h2c bool
+	// gateway is the gateway's process.
+	gateway int
 }
 
 // serviceArgument is what names a service: NAME or ENVIRONMENT/NAME. An
@@ -75,7 +81,8 @@ func (s *loadedService) locate(status control.Status) error {
 	case len(s.detail.URLs) == 0 || len(described.Routes) == 0:
 		return greenlight.Errorf(greenlight.CodeUnsupported, "%s has no route through the gateway; give it one with routes", s.name)
 	}
-	s.route = described.Routes[0]
+	s.h2c = described.Protocol == "h2c"
+	s.route, s.quota, s.gateway = described.Routes[0], float64(described.Resources.CPU)/1000, status.Gateway.PID
 	var err error
 	if s.url, err = url.Parse(strings.Replace(s.detail.URLs[0], "*.", "load.", 1)); err != nil {
 		return err

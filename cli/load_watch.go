@@ -36,16 +36,25 @@ func (s *loadedService) watch(ctx context.Context) func() *load.Server {
 	// The last second comes after the test, when ctx may be done already.
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan time.Time, 1)
+	machine := func() *load.Machine { return nil }
+	if s.here {
+		machine = load.WatchMachine(s.gateway)
+	}
 	var done sync.WaitGroup
 	done.Go(func() { w.follow(watching, ended) })
 	return func() *load.Server {
 		end := time.Now()
+		used := machine()
 		ended <- end
 		timer := time.AfterFunc(watchLast, stop)
 		defer timer.Stop()
 		defer stop()
 		done.Wait()
-		return w.seen.Server(end.Sub(begun))
+		server := w.seen.Server(end.Sub(begun))
+		if server != nil {
+			server.Quota, server.Machine = s.quota, used
+		}
+		return server
 	}
 }
 
@@ -117,9 +126,9 @@ func (w *loadWatch) byOurClock(at time.Time) time.Time {
 	return at.Add(*w.skew)
 }
 
-// keep hands a result to the control plane. That it cannot is no fault of the
-// test, so it is only said.
-func (s *loadedService) keep(ctx context.Context, stderr io.Writer, r *load.Result, quiet bool) {
+// keep hands a result to the control plane and gives its id there. That it
+// cannot is no fault of the test, so it is only said.
+func (s *loadedService) keep(ctx context.Context, stderr io.Writer, r *load.Result, quiet bool) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
 	defer cancel()
 	kept, err := s.client.KeepLoad(ctx, s.name.environment, s.name.service, r)
@@ -129,4 +138,5 @@ func (s *loadedService) keep(ctx context.Context, stderr io.Writer, r *load.Resu
 	case !quiet:
 		fmt.Fprintf(stderr, "kept as %s; greenlight load show %s shows it again\n", kept.ID, s.name)
 	}
+	return kept.ID
 }

@@ -100,6 +100,9 @@ func (v *statusView) service(t *table, s *control.Service) {
 	if s.Note != "" && s.Health != control.Good {
 		t.add(cell{"  " + oneLine(s.Note), tone, false})
 	}
+	for _, a := range s.Alerts {
+		t.add(cell{"  " + oneLine(a.Text), yellow, false})
+	}
 	if s.Scaling.Manual {
 		t.add(cell{"  scaled by hand; greenlight scale " + s.Name + " --auto goes back to the description", dim, false})
 	}

@@ -52,6 +52,7 @@ func sampleStatus() control.Status {
 					{ID: "iris-4b7d9aa-2", PID: 12, State: greenlight.ReplicaReady, Release: "4b7d9aa10c22"},
 				},
 				Traffic: observe.Sample{Rate: 1234.5, P50: 0.00042, P99: 0.0037},
+				Alerts:  []control.Alert{{Kind: "capacity.expired", Text: "the capacity plan has expired: Dec 2026 so far had 90/s on average;\x1b[2J the forecast is 30/s to 50/s"}},
 			},
 			{
 				Name: "web", Kind: "run", Release: "99aa00ff1122", Ready: 1, Desired: 2, Health: control.Degraded, Note: "1 of 2 replicas crashes",

@@ -73,6 +73,15 @@ func cut(line string, width int) string {
 	return b.String()
 }
 
+// fitting shortens a line that replaces itself to what the terminal shows: one
+// that wraps cannot be replaced.
+func fitting(w io.Writer, line string) string {
+	if columns, _, ok := terminalSize(w); ok && columns > 1 {
+		return cut(line, columns-1)
+	}
+	return line
+}
+
 // tame makes a line from a program harmless to the terminal: colours stay,
 // everything else that steers it is shown as a question mark.
 func tame(line string) string {

@@ -40,6 +40,8 @@ func TestBrowser(t *testing.T) {
 		{"events", eventsPage},
 		{"plan", planPage},
 		{"load tests", loadPages},
+		{"capacity", capacityPages},
+		{"load tests that run", runningLoads},
 		{"keyboard", keyboard},
 		{"the control plane is lost", controlPlaneLost},
 		{"a service goes and comes back", serviceGoes},
@@ -270,12 +272,13 @@ func themes(t *testing.T, browser context.Context) {
 
 // everywhere are pages of every kind, full and empty.
 func everywhere(t *testing.T) map[string]*site {
-	full, none, many := serve(t, tested(t, shop(), 0)), serve(t, newPlane()), serve(t, crowd(40))
+	full, none, many := serve(t, running(planned(t, tested(t, shop(), 0)))), serve(t, newPlane()), serve(t, crowd(40))
 	newest, before := full.loads[0].ID, full.loads[1].ID
 	return map[string]*site{
 		"/load": full, predictorLoads + newest: full, predictorLoads + full.loads[2].ID: full, predictorLoads + "compare?a=" + before + "&b=" + newest: full, "/load?": none,
 		"/": full, "/?environment=dev": full, "/events": full, "/plan": full, predictorPath: full,
 		"/environments/production/services/assets": full, "/environments/production/services/reports": full, "/nowhere": full,
+		"/capacity": full, predictorCapacity: full, predictorCapacity + "?rate=160&cache=40": full, predictorCapacity + "/" + full.capacity[1].ID: full, "/capacity/production/web": full, "/capacity?": none,
 		"/?": none, "/plan?": none, "/events?": none, "/?environment=": many,
 	}
 }
@@ -324,9 +327,12 @@ func markupInTexts(t *testing.T, browser context.Context) {
 	s := serve(t, hostile())
 	record(t, s.store, greenlight.Event{Actor: attack, Kind: "<b>kind</b>", Environment: "dev", Service: "x<script>alert(1)</script>", Subject: attack,
 		Message: attack, Evidence: map[string]any{"<i>": attack, "deep": map[string]any{"<u>": attack}}})
-	for _, path := range []string{"/", "/events", "/plan", hostilePath} {
+	for _, path := range []string{"/", "/events", "/plan", "/load", hostilePath} {
 		t.Run(path, func(t *testing.T) {
 			tb := open(t, browser, s, path, wide)
+			if path == "/load" {
+				tb.await("the attack in a test that runs", `document.querySelectorAll("[data-live] canvas").length === 2 && document.querySelector("[data-f=void]").textContent.includes("onerror")`)
+			}
 			if path == hostilePath {
 				tb.await("the attack in the log", `document.querySelectorAll(".log li").length > 40`)
 				if line := tb.text(".log li span"); line != attack {

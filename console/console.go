@@ -16,6 +16,7 @@ import (
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	capacityplan "github.com/greenlight-dev/greenlight/capacity/plan"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/observe"
 	"github.com/greenlight-dev/greenlight/store"
@@ -30,6 +31,14 @@ type Plane interface {
 	// Loads are the newest load tests of a service, at most limit; 0 is all.
 	Loads(ctx context.Context, environment, service string, limit int) ([]control.LoadRun, error)
 	Load(ctx context.Context, environment, service, id string) (control.LoadDetail, error)
+	// Plans are the capacity plans of a service, newest first, at most limit;
+	// 0 is all.
+	Plans(ctx context.Context, environment, service string, limit int) ([]control.CapacityPlan, error)
+	CapacityPlan(ctx context.Context, environment, service, id string) (control.CapacityDetail, error)
+	// Standing is how a capacity plan stands against what production did.
+	Standing(ctx context.Context, environment, service, id string) (*capacityplan.Standing, error)
+	// RunningLoads are the load tests that run or ended a moment ago.
+	RunningLoads() []control.LiveLoad
 }
 
 // Events is the history that the pages show.
@@ -69,6 +78,9 @@ func Handler(o Options) http.Handler {
 	mux.Handle("GET /load", c.page(c.load))
 	mux.Handle("GET /load/{environment}/{service}/{id}", c.page(c.loadRun))
 	mux.Handle("GET /load/{environment}/{service}/compare", c.page(c.loadCompare))
+	mux.Handle("GET /capacity", c.page(c.capacities))
+	mux.Handle("GET /capacity/{environment}/{service}", c.page(c.capacity))
+	mux.Handle("GET /capacity/{environment}/{service}/{id}", c.page(c.capacity))
 	mux.Handle("GET /", c.page(c.nothing))
 	return guarded(mux)
 }

@@ -83,6 +83,15 @@ func cores(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 // whole is a mean number of things under way.
 func whole(v float64) string { return grouped(math.Round(v)) }
 
+// stopwatch is a time in whole seconds: 0:24, 12:05, 1:02:03.
+func stopwatch(v float64) string {
+	s := int64(v)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
 // grouped rounds to a whole number and sets commas at the thousands.
 func grouped(v float64) string {
 	digits := strconv.FormatFloat(v, 'f', 0, 64)

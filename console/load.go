@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 // loadPage lists load tests by service.
 type loadPage struct {
+	Running []liveRow
 	Groups  []loadGroup
 	Several bool   // whether there are several environments
 	Example string // the name of a service that can be loaded; "" when there is none
@@ -52,6 +52,9 @@ func (r loadRow) Path() string { return loadPath(r.Environment, r.Service, r.ID)
 
 // Asked is how much it asked for.
 func (r loadRow) Asked() string {
+	if r.Knee != nil {
+		return "knee " + rate(*r.Knee) + "/s"
+	}
 	if r.Model == "closed" {
 		return fmt.Sprintf("%s clients", whole(float64(r.Clients)))
 	}
@@ -103,7 +106,7 @@ const loadsShown = 10
 func (c *console) load(r *http.Request, status control.Status) (page, error) {
 	q := r.URL.Query()
 	environment, service := q.Get("environment"), q.Get("service")
-	p := loadPage{Several: len(status.Environments) > 1, Whole: service != ""}
+	p := loadPage{Several: len(status.Environments) > 1, Whole: service != "", Running: c.running(environment, service)}
 	for _, s := range systemsOf(status.Environments) {
 		for _, l := range s.Lanes {
 			for _, of := range l.Services {
@@ -195,83 +198,4 @@ func (c *console) readLoad(ctx context.Context, environment, service, id string)
 	}
 	result, err := load.ReadResult(bytes.NewReader(detail.Result))
 	return loadRow{detail.LoadRun}, result, err
-}
-
-// loadComparePage is two load tests beside each other.
-type loadComparePage struct {
-	A, B   loadRow
-	Rows   []loadDifference
-	Limits string
-}
-
-// loadDifference is one figure of both; Interval is "" where none is known.
-type loadDifference struct{ Name, A, B, Change, Interval string }
-
-func (c *console) loadCompare(r *http.Request, _ control.Status) (page, error) {
-	environment, service, q := r.PathValue("environment"), r.PathValue("service"), r.URL.Query()
-	if q.Get("a") == "" || q.Get("b") == "" {
-		return page{}, greenlight.Errorf(greenlight.CodeInvalid, "choose two load tests to compare: A and B")
-	}
-	a, resultA, err := c.readLoad(r.Context(), environment, service, q.Get("a"))
-	if err != nil {
-		return page{}, err
-	}
-	b, resultB, err := c.readLoad(r.Context(), environment, service, q.Get("b"))
-	if err != nil {
-		return page{}, err
-	}
-	p := loadComparePage{A: a, B: b, Limits: load.StoredLimits}
-	if p.Rows, err = differences(resultA, resultB); err != nil {
-		return page{}, err
-	}
-	return page{Name: "loadcompare", Title: "Load tests of " + service, Environment: environment, Service: service, Content: p}, nil
-}
-
-// differences are the figures of two results.
-func differences(a, b *load.Result) ([]loadDifference, error) {
-	perSecond := func(v float64) string { return rate(v) + "/s" }
-	rows := []loadDifference{
-		difference("Achieved", a.Rate, b.Rate, perSecond),
-		difference("Errors", a.ErrorShare(), b.ErrorShare(), share),
-	}
-	if a.ResponseTimes.Count() > 0 && b.ResponseTimes.Count() > 0 {
-		stored, err := load.CompareStored(a, b)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range stored {
-			d := difference(s.Metric, s.A, s.B, seconds)
-			d.Interval = signed(s.CI95[0]) + " to " + signed(s.CI95[1])
-			rows = append(rows, d)
-		}
-	}
-	rows = append(rows, difference("p99.9", a.Response.P999, b.Response.P999, seconds), difference("Max", a.Response.Max, b.Response.Max, seconds))
-	if a.Server != nil && b.Server != nil {
-		rows = append(rows,
-			difference("CPU of the replicas, mean", a.Server.CPU.Mean, b.Server.CPU.Mean, cores),
-			difference("Memory, most", float64(a.Server.Memory), float64(b.Server.Memory), func(v float64) string { return formatBytes(int64(v)) }),
-			difference("Replicas ready, mean", a.Server.Ready.Mean, b.Server.Ready.Mean, rate),
-		)
-	}
-	return rows, nil
-}
-
-func difference(name string, a, b float64, say func(float64) string) loadDifference {
-	d := loadDifference{Name: name, A: say(a), B: say(b), Change: none}
-	switch {
-	case a == b:
-		d.Change = "0 %"
-	case a != 0:
-		d.Change = signed(b/a - 1)
-	}
-	return d
-}
-
-// signed is a change as a percentage with its sign.
-func signed(change float64) string {
-	sign := "+"
-	if change < 0 {
-		sign = "−"
-	}
-	return sign + share(math.Abs(change))
 }

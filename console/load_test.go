@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,10 +17,13 @@ import (
 	"github.com/greenlight-dev/greenlight/load"
 )
 
-// measured is a result of a real, short test.
-func measured(t testing.TB) *load.Result {
+// measured is a result of a real, short test of a service that takes its time.
+func measured(t testing.TB, takes time.Duration) *load.Result {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x") }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(takes)
+		fmt.Fprint(w, "x")
+	}))
 	defer server.Close()
 	target, err := load.ParseTarget(t.Context(), server.URL+"/predictor/predict")
 	if err != nil {
@@ -29,11 +33,11 @@ func measured(t testing.TB) *load.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arrivals, err := load.Constant(200, 300*time.Millisecond)
+	arrivals, err := load.Constant(300, 800*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := load.Run(t.Context(), load.Options{Target: target, Mix: mix, Arrivals: arrivals, Connections: 4, Timeout: time.Second})
+	r, err := load.Run(t.Context(), load.Options{Target: target, Mix: mix, Arrivals: arrivals, Connections: 8, Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +50,12 @@ func measured(t testing.TB) *load.Result {
 // those come more of the same.
 func tested(t testing.TB, p *plane, more int) *plane {
 	t.Helper()
-	r := measured(t)
+	slowly, quickly := measured(t, 5*time.Millisecond), measured(t, 2*time.Millisecond)
 	for i := range 3 + more {
+		r := quickly
+		if i%3 == 0 {
+			r = slowly
+		}
 		r.StartedAt = time.Now().Add(-time.Duration(1+i*47) * time.Minute).UTC()
 		slow := []float64{1.9, 1, 1.4}[i%3]
 		r.Planned, r.Requests, r.Errors, r.Elapsed = 200, 12_000, []int64{31, 0, 0}[i%3], 60
@@ -125,7 +133,9 @@ func TestLoadsWithoutJavaScript(t *testing.T) {
 		"/load?environment=dev":                          {"No load test yet", "/predictor --rate 50"},
 		predictorLoads + newest: {"200/s (open model) for 60 s against http://", "Not met: p99<20ms", "p99<20ms not met: 34.4 ms", "Compare with the one before",
 			"What the service saw", "throttled in 10 % of the periods", "predictor-4b7d9aa-3", "GET /predictor/predict", "--html report.html"},
-		predictorLoads + "compare?a=" + before + "&b=" + newest: {"A and B", "4b7d9aa the same", "Achieved 198/s 198/s −0.45 %", "p99", "CPU of the replicas, mean 0.61 1.15 +90 %", "cannot tell"},
+		predictorLoads + "compare?a=" + before + "&b=" + newest: {"A and B", "4b7d9aa the same", "Achieved 198/s 198/s −0.45 %", "p99", "CPU of the replicas, mean 0.61 1.15 +90 %",
+			load.StoredLimits},
+		predictorLoads + "compare?a=" + p.loads[2].ID + "&b=" + newest: {"A is void, so its figures do not describe the service: the generator was late", "They were not asked for the same load: A 16 clients, B 200/s."},
 	} {
 		text := get(t, h, path).main()
 		for _, want := range wants {
@@ -133,6 +143,17 @@ func TestLoadsWithoutJavaScript(t *testing.T) {
 				t.Errorf("%s does not say %q:\n%s", path, want, text)
 			}
 		}
+	}
+	// The medians differ by more than chance explains, those of a test and itself do not.
+	compared := get(t, h, predictorLoads+"compare?a="+before+"&b="+newest)
+	if text := compared.main(); !regexp.MustCompile(`p50 [0-9.]+ ms [0-9.]+ ms \+[0-9]+ % \+[0-9]+ % to \+[0-9,]+ % p90`).MatchString(text) {
+		t.Errorf("a difference is not shown with its interval: %s", text)
+	}
+	if n := len(compared.all(class("whisker"))); n != 4 {
+		t.Errorf("%d intervals are drawn, want those of four percentiles", n)
+	}
+	if text := get(t, h, predictorLoads+"compare?a="+newest+"&b="+newest).main(); strings.Count(text, "within chance") != 4 || strings.Contains(text, "not asked for the same") {
+		t.Errorf("a test differs from itself: %s", text)
 	}
 	rows := func(path string) int { return len(get(t, h, path).all(element("tr"))) - 1 }
 	if few, all := rows("/load"), rows("/load?environment=production&service=predictor"); few != 10 || all != 12 {

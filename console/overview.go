@@ -104,6 +104,7 @@ type serviceRow struct {
 	control.Service
 	Environment string
 	Spark       spark
+	Load        *liveRow // a test that it has to bear now
 }
 
 // Path is where the service's own page is.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	capacityplan "github.com/greenlight-dev/greenlight/capacity/plan"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/store"
 )
@@ -36,19 +37,23 @@ type page struct {
 type content func(r *http.Request, status control.Status) (page, error)
 
 // pageNames are the templates beside the layout and the parts.
-var pageNames = []string{"overview", "service", "events", "plan", "load", "loadrun", "loadcompare", "message", "signin"}
+var pageNames = []string{"overview", "service", "events", "plan", "load", "loadrun", "loadcompare", "capacities", "capacity", "message", "signin"}
 
 func parsePages(a *assets) map[string]*template.Template {
 	functions := template.FuncMap{
-		"asset": a.path, "rate": rate, "share": share, "seconds": seconds, "bytes": formatBytes, "cores": cores, "whole": whole,
-		"short": short, "clock": clock, "iso": iso, "since": since, "tone": toneOfHealth, "dot": toneOfReplica,
-		"at":   func(at, now time.Time) moment { return moment{at, now} },
-		"feed": func(events []eventRow, several bool, now time.Time) feed { return feed{events, several, now} },
+		"asset": a.path, "rate": rate, "share": share, "seconds": seconds, "bytes": formatBytes, "cores": cores, "whole": whole, "stopwatch": stopwatch,
+		"short": short, "clock": clock, "iso": iso, "since": since, "tone": toneOfHealth, "dot": toneOfReplica, "signed": signed,
+		"at":       func(at, now time.Time) moment { return moment{at, now} },
+		"liveload": func(test liveRow, now time.Time) liveView { return liveView{test, now} },
+		"feed":     func(events []eventRow, several bool, now time.Time) feed { return feed{events, several, now} },
 	}
-	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/capacity_parts.html"))
 	pages := make(map[string]*template.Template, len(pageNames))
 	for _, name := range pageNames {
 		own := template.Must(shared.Clone())
+		if name == "capacity" || name == "capacities" {
+			own.Funcs(capacityplan.Words())
+		}
 		pages[name] = template.Must(own.ParseFS(files, "templates/"+name+".html"))
 	}
 	return pages
@@ -56,6 +61,12 @@ func parsePages(a *assets) map[string]*template.Template {
 
 // moment is a time and the time that it is seen from.
 type moment struct{ At, Now time.Time }
+
+// liveView is a load test that runs and the time that it is seen from.
+type liveView struct {
+	Test liveRow
+	Now  time.Time
+}
 
 // feed is a list of events; Several has each name its environment.
 type feed struct {
@@ -148,6 +159,7 @@ func (c *console) overview(r *http.Request, status control.Status) (page, error)
 			return page{}, err
 		}
 		row.Spark = sparkOf(series.Samples)
+		row.Load = c.runs(o.Chosen.Name, row.Name)
 	}
 	events, err := c.Events.ListEvents(r.Context(), store.EventQuery{Newest: true, Limit: 8})
 	o.Events = eventRows(events)
@@ -166,7 +178,10 @@ func (c *console) service(r *http.Request, status control.Status) (page, error) 
 		return page{}, err
 	}
 	s := serviceOf(detail, events)
-	s.Several = len(status.Environments) > 1
+	if s.Capacity, err = c.newestPlan(r.Context(), environment, service); err != nil {
+		return page{}, err
+	}
+	s.Several, s.Load = len(status.Environments) > 1, c.runs(environment, service)
 	return page{Name: "service", Title: service, Environment: environment, Service: service, Content: s}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	capacityplan "github.com/greenlight-dev/greenlight/capacity/plan"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/observe"
 	"github.com/greenlight-dev/greenlight/plan"
@@ -23,16 +24,22 @@ import (
 // plane is a control plane whose services move as real ones do. It runs
 // nothing, and keeps what it was asked to do.
 type plane struct {
-	mu      sync.Mutex
-	status  control.Status
-	plans   map[string]control.Plan
-	loads   []control.LoadDetail // newest first
-	lines   []control.LogLine
-	answer  control.TryResponse
-	failing map[string]error // by the name of the call
-	calls   []string
-	changed chan struct{}
-	started time.Time
+	mu         sync.Mutex
+	status     control.Status
+	plans      map[string]control.Plan
+	loads      []control.LoadDetail     // newest first
+	capacity   []control.CapacityDetail // newest first
+	production capacityplan.Production  // since the plans were made
+	producedBy time.Time
+	live       []control.LiveLoad // oldest first
+	lines      []control.LogLine
+	answer     control.TryResponse
+	failing    map[string]error // by the name of the call
+	calls      []string
+	changed    chan struct{}
+	started    time.Time
+
+	loadsChanged chan struct{}
 }
 
 func (p *plane) called(format string, args ...any) error {
@@ -166,6 +173,10 @@ func (p *plane) Series(_ context.Context, environment, service string, since tim
 		series.Samples = append(series.Samples, sampleAt(environment, service, s.Traffic, at))
 	}
 	return series, nil
+}
+
+func (p *plane) Traffic(context.Context, string, string, control.TrafficQuery) ([]control.TrafficPeriod, error) {
+	return []control.TrafficPeriod{}, p.called("Traffic")
 }
 
 const penguinsMetadata = `{"name":"penguins","inputs":[{"name":"bill_length_mm","datatype":"FP32","shape":[-1,1]},` +

@@ -12,11 +12,13 @@ import (
 // servicePage is one service with all that is known of it.
 type servicePage struct {
 	control.ServiceDetail
-	Several     bool // whether there are other environments
+	Several     bool     // whether there are other environments
+	Load        *liveRow // a test that it has to bear now
 	Dots        replicaDots
 	Described   string // the description, indented
 	Playgrounds []playground
 	Events      []eventRow
+	Capacity    *capacityRow // nil where no plan was made
 }
 
 // playground is a form that sends a request and shows the answer.

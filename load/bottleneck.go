@@ -58,7 +58,7 @@ func NameBottleneck(k *Knee) *Bottleneck {
 	case over == nil:
 		return nil
 	}
-	j := &judgement{at: cmp.Or(at, first), over: over, first: first, most: k.most()}
+	j := &judgement{at: cmp.Or(at, first), over: over, first: first, most: k.most(), fallen: k.fellApart(over)}
 	b := &Bottleneck{Evidence: j.evidence()}
 	if b.Limit, b.Says = j.limit(at != nil); b.Limit == LimitWaiting && j.serial() {
 		b.Serial = 1 / j.most
@@ -107,7 +107,8 @@ func (k *Knee) most() (most float64) {
 // judgement holds two rungs against each other.
 type judgement struct {
 	at, over, first *Rung
-	most            float64
+	most            float64 // right answers a second, at any rate
+	fallen          bool    // over is of a target that fell apart
 }
 
 func (j *judgement) limit(met bool) (Limit, string) {
@@ -138,7 +139,7 @@ func (j *judgement) keepsUp() bool { return j.over.Result.Goodput >= keptUp*j.ov
 // serial tells whether the most is what the bottleneck lets through, and not
 // just what was asked for before the target fell apart.
 func (j *judgement) serial() bool {
-	return !j.keepsUp() && j.most > 0 && j.over.Result.Goodput >= plateau*j.most
+	return !j.keepsUp() && !j.fallen && j.most > 0 && j.over.Result.Goodput >= plateau*j.most
 }
 
 // refused is about errors that come as fast as right answers do.
@@ -210,7 +211,7 @@ func (j *judgement) connections() string {
 func (j *judgement) waiting() string {
 	r := j.over.Result
 	s := r.Server
-	used := fmt.Sprintf("used only %.2f cores", s.CPU.Mean)
+	used := fmt.Sprintf("used only %.2f cores", s.settledCPU())
 	if share, _ := s.cpuShare(); share > 0 {
 		used = fmt.Sprintf("used only %s of their CPU", percent(share))
 	}
@@ -252,15 +253,31 @@ func (j *judgement) evidence() []string {
 // known.
 func (s *Server) cpuShare() (share float64, quota bool) {
 	const enforced = 1.15 // beyond, nothing holds them to it
+	used := s.settledCPU()
 	if s.Quota > 0 && s.Ready.Mean > 0 {
-		if share = s.CPU.Mean / (s.Quota * s.Ready.Mean); share <= enforced {
+		if share = used / (s.Quota * s.Ready.Mean); share <= enforced {
 			return share, true
 		}
 	}
 	if s.Machine != nil && s.Machine.Cores > 0 {
-		return s.CPU.Mean / float64(s.Machine.Cores), false
+		return used / float64(s.Machine.Cores), false
 	}
 	return 0, false
+}
+
+// settledCPU is what the replicas used after the first third of a test: a rate
+// that is too much may be given up after a few seconds, of which the first is
+// half idle.
+func (s *Server) settledCPU() float64 {
+	later := s.Seconds[len(s.Seconds)/3:]
+	if len(later) == 0 {
+		return s.CPU.Mean
+	}
+	var sum float64
+	for i := range later {
+		sum += later[i].CPU
+	}
+	return sum / float64(len(later))
 }
 
 func (s *Server) hottest() (most float64) {
@@ -285,7 +302,7 @@ func (s *Server) busyThreads() (n int) {
 }
 
 func (s *Server) cpuText() string {
-	said := fmt.Sprintf("replicas' CPU: %.2f cores", s.CPU.Mean)
+	said := fmt.Sprintf("replicas' CPU: %.2f cores", s.settledCPU())
 	share, quota := s.cpuShare()
 	switch {
 	case quota:

@@ -36,6 +36,9 @@ func TestNameBottleneck(t *testing.T) {
 	}{
 		"lock":  {func(*Result) {}, LimitWaiting, "replicas used only 12 % of their CPU while 38 requests waited in them: a lock"},
 		"quota": {func(r *Result) { r.Server.CPU.Mean = 0.95 }, LimitReplicas, "they used 95 % of their quota"},
+		"quota, after an idle second": {func(r *Result) {
+			r.Server.CPU.Mean, r.Server.Seconds = 0.7, []ServerSecond{{CPU: 0.2}, {CPU: 0.9}, {CPU: 1}}
+		}, LimitReplicas, "they used 95 % of their quota"},
 		"throttled": {func(r *Result) {
 			r.Server.CPU.Mean, r.Server.Throttling.Throttled = 0.6, 55
 		}, LimitReplicas, "throttled in 55 % of the periods"},

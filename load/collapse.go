@@ -123,6 +123,7 @@ func (r *Recovery) String() string {
 // What the check of recovery sends, and how long it waits.
 const (
 	recoveryShare    = 0.2  // of the highest rate that was answered rightly
+	recoveryLeast    = 0.1  // of the first rate that was tried
 	recoveryHalf     = 0.5  // of the requests: who answers fewer does not work
 	recoveryRight    = 0.99 // likewise, for an SLO that says nothing of errors
 	recoveryTimeout  = 3 * time.Second
@@ -135,7 +136,7 @@ const (
 // patience ends; nil when the generator could not tell.
 func (k *Knee) recovery(ctx context.Context, o *KneeOptions) (*Recovery, error) {
 	ended := time.Now()
-	rate := max(recoveryShare*max(k.Rate, k.most()), 1)
+	rate := max(recoveryShare*max(k.Rate, k.most()), recoveryLeast*o.From, 1)
 	timeout := recoveryTimeout
 	if _, _, first := k.evidence(); first != nil {
 		timeout = max(timeout, time.Duration(recoverySlower*first.Result.Response.P99*1e9))

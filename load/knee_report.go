@@ -87,6 +87,8 @@ func (k *KneeSummary) String() string {
 		return "no rate was tried to the end"
 	case k.Rate == 0:
 		return fmt.Sprintf("even %s misses the SLO", PerSecond(k.Next))
+	case k.Next == 0 && k.Void != "":
+		return fmt.Sprintf("at least %s meets the SLO; higher rates could not be measured", PerSecond(k.Rate))
 	case k.Next == 0:
 		return fmt.Sprintf("at least %s: the highest rate that was tried meets the SLO", PerSecond(k.Rate))
 	}

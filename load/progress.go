@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sort"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (e *engine) progress(s Second) Progress {
 	begin := end - time.Duration(s.Length*float64(time.Second))
 	p := Progress{Second: s, Warmup: begin < e.o.Warmup, SoFar: e.rec.partial()}
 	if a := e.o.Arrivals; a != nil {
-		p.Planned = float64(a.dueBefore(end)-a.dueBefore(begin)) / s.Length
+		p.Planned = a.between(begin, end)
 	}
 	r := p.SoFar
 	r.StartedAt, r.Elapsed = e.start.UTC(), max(s.At-e.o.Warmup.Seconds(), s.Length)
@@ -93,6 +94,27 @@ func (e *engine) verdict(t *Threshold, r *Result) Verdict {
 		defer func() { r.ServiceTimes = nil }()
 	}
 	return t.check(r)
+}
+
+// between is how many requests a second a plan has between two times; 0 after
+// its end.
+func (a *Arrivals) between(begin, end time.Duration) float64 {
+	end = min(end, a.length)
+	if begin >= end {
+		return 0
+	}
+	return (a.dueBy(end) - a.dueBy(begin)) / (end - begin).Seconds()
+}
+
+// dueBy is how many requests are due by a time within the plan, with the part
+// of one that the rate is on the way to.
+func (a *Arrivals) dueBy(t time.Duration) float64 {
+	if a.recorded != nil {
+		return float64(a.dueBefore(t))
+	}
+	k := sort.Search(len(a.begins), func(k int) bool { return a.begins[k] > t }) - 1
+	s, x := a.stages[k], (t - a.begins[k]).Seconds()
+	return a.before[k] + s.From*x + (s.To-s.From)/s.For.Seconds()*x*x/2
 }
 
 // dueBefore is how many requests are due before a time.

@@ -33,7 +33,7 @@ func TestProgress(t *testing.T) {
 	if len(told) < 3 {
 		t.Fatalf("told %d times", len(told))
 	}
-	if p := told[1]; p.Warmup || !told[0].Warmup || math.Abs(p.Planned-118) > 12 { // of the ramp between 1 s and 2 s
+	if p := told[1]; p.Warmup || !told[0].Warmup || math.Abs(p.Planned-118) > 6 { // of the ramp between 1 s and 2 s
 		t.Errorf("after 2 s: %v/s planned, warm-up %v", p.Planned, p.Warmup)
 	}
 	last := told[len(told)-1].SoFar
@@ -80,5 +80,22 @@ func TestStoppedOnPurpose(t *testing.T) {
 		if err != nil || r.Stopped != "stopped in the console by user:ada" || r.Requests == 0 || r.Elapsed > 30 {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
+	}
+}
+
+// TestPlannedRate: the rate that is told is that of the plan, whatever
+// fraction of a request a second holds.
+func TestPlannedRate(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+	o := plan(t, url)
+	var err error
+	if o.Arrivals, err = load.NewArrivals(load.Stage{For: 1500 * time.Millisecond, From: 2.5, To: 2.5}, load.Stage{For: time.Second, From: 40, To: 40}); err != nil {
+		t.Fatal(err)
+	}
+	var told []load.Progress
+	o.Progress = func(p load.Progress) { told = append(told, p) }
+	run(t, o)
+	if len(told) < 2 || math.Abs(told[0].Planned-2.5) > 1e-6 || told[1].Planned < 5 || told[1].Planned > 40 {
+		t.Errorf("told %+v", told)
 	}
 }

@@ -18,6 +18,7 @@ type LoadTest struct {
 	Spike       LoadSlope    `json:"spike,omitzero" group:"shape" opt:"required" aka:"peak" doc:"A rate that goes up in the middle fifth of the time, and back."`
 	Clients     int          `json:"clients,omitzero" group:"shape" opt:"required" min:"1" max:"20000" aka:"users,vus,concurrency" doc:"Clients that send a request when they have the answer to the last."`
 	Knee        LoadKnee     `json:"knee,omitzero" group:"shape" opt:"required" aka:"capacity,breakpoint" doc:"Look for the highest rate that meets the thresholds, and name what limits it."`
+	Replay      LoadReplay   `json:"replay,omitzero" group:"shape" opt:"required" aka:"log" doc:"The requests of an access log, at the times that it has."`
 	Think       Duration     `json:"think,omitzero" min:"0s" max:"24h" aka:"pause,think_time" doc:"With clients: pause between an answer and the next request."`
 	Duration    Duration     `json:"duration" min:"100ms" max:"24h" aka:"for,time,length" doc:"How long; with knee, each rate."`
 	Warmup      Duration     `json:"warmup,omitzero" min:"0s" max:"24h" aka:"warm_up" doc:"Part of it, at the start, that is not counted. Default: 0s, with knee a fifth."`
@@ -37,6 +38,9 @@ func (l *LoadTest) check(d *decoder, n *node) {
 	}
 	if at := n.get("connections"); at != nil && n.get("clients") != nil {
 		d.errs.addKey(at, "clients have one connection each; remove it")
+	}
+	if at := n.get("duration"); at != nil && n.get("replay") != nil {
+		d.errs.addKey(at, "the log says how long; remove it")
 	}
 	if n.get("knee") != nil && n.get("warmup") == nil {
 		l.Warmup = l.Duration / 5
@@ -90,6 +94,22 @@ func (k *LoadKnee) check(d *decoder, n *node) {
 		d.errs.addKey(n, "starts at %s, above the highest rate of %s", k.Start, k.Most)
 	case k.AtLeast > k.Most:
 		d.errs.add(n.get("at_least"), "is above the highest rate that is tried, %s", k.Most)
+	}
+}
+
+// LoadReplay is an access log that is sent again.
+type LoadReplay struct {
+	Log    string  `json:"log" opt:"required" format:"file" aka:"file,path" doc:"The log, as the gateway writes it, relative to this file."`
+	Speed  Percent `json:"speed" min:"1%" max:"100000%" aka:"pace" doc:"How fast, as 200% for twice as fast as it was."`
+	Times  bool    `json:"times,omitzero" aka:"times_only" doc:"Whether only the times are taken, and requests says what is sent."`
+	Unsafe bool    `json:"unsafe,omitzero" aka:"all" doc:"Whether requests that may change something are sent, too: POST (with requests.body, or requests.file for each path), PUT, DELETE."`
+}
+
+func (r *LoadReplay) defaults(*node) { r.Speed = 100 }
+
+func (r *LoadReplay) check(_ *decoder, n *node) {
+	if n.get("speed") == nil {
+		r.defaults(n)
 	}
 }
 
@@ -163,6 +183,9 @@ func (f *File) checkLoads(d *decoder) {
 // checkLoadFiles refuses files that do not exist.
 func (f *File) checkLoadFiles(d *decoder) {
 	for _, test := range f.root.get("load").entries() {
+		if at := test.get("replay").get("log"); at != nil && at.kind == kindText {
+			d.exists(at, path.Clean(at.text), "", false)
+		}
 		requests := test.get("requests")
 		for _, key := range []string{"body", "file", "proof", "data"} {
 			if at := requests.get(key); at != nil && at.kind == kindText {

@@ -30,6 +30,7 @@ type ProductionTest struct {
 	ID       string
 	At       time.Time
 	Length   time.Duration
+	Around   time.Duration // before and after it in which other tests may have been: of a search for the knee
 	Replicas int     // that took requests all the time; 0: not known, or it changed
 	Planned  float64 // requests a second that were due
 	Rate     float64 // answers a second
@@ -212,7 +213,8 @@ func (p *Plan) demandHours(seen Production) (hours []ProductionHour, without int
 // requests end.
 func Tested(hour time.Time, tests []ProductionTest) bool {
 	for _, t := range tests {
-		if t.At.Add(-time.Minute).Before(hour.Add(time.Hour)) && t.At.Add(t.Length+time.Minute).After(hour) {
+		around := t.Around + time.Minute
+		if t.At.Add(-around).Before(hour.Add(time.Hour)) && t.At.Add(t.Length+around).After(hour) {
 			return true
 		}
 	}

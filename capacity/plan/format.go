@@ -20,6 +20,8 @@ func short(v float64) string {
 		return trimZeros(strconv.FormatFloat(v, 'f', 1, 64))
 	case a >= 0.9995:
 		return trimZeros(strconv.FormatFloat(v, 'f', 2, 64))
+	case a >= 1e-7: // 'g' would write 4.71e-05
+		return trimZeros(strconv.FormatFloat(v, 'f', 2-int(math.Floor(math.Log10(a))), 64))
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }

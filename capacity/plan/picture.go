@@ -81,6 +81,7 @@ func (p *Plan) latencyChart() htmltemplate.HTML {
 	last := p99[len(p99)-1]
 	c.X = chart.Axis{To: last[0], Write: short, Title: "requests/s"}
 	c.Y = chart.Axis{To: min(1.8*p.SLO.P99, max(1.2*p.SLO.P99, most(last[1]))), Write: seconds, Title: "response time"}
+	c.Y.To = max(c.Y.To, 1.3*p99[0][1]) // where even a request alone is too slow, that is to be seen
 	c.Bands = []chart.Band{{Colour: chart.Run, Low: low, High: high}}
 	c.Lines = []chart.Line{{Colour: chart.Faint, Points: p50}, {Colour: chart.Dim, Points: p95}, {Colour: chart.Run, Points: p99}}
 	c.Rules = []chart.Rule{{Colour: chart.Stop, At: p.SLO.P99, Text: "promised: p99 below " + seconds(p.SLO.P99)}}

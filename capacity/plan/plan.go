@@ -98,6 +98,9 @@ type Bottleneck struct {
 	Name  string  `json:"name"`  // "replicas", or a stage
 	Limit float64 `json:"limit"` // requests a second from clients that it bears within the SLO
 	Why   string  `json:"why"`
+	// Extrapolated tells that the replicas bear it only with more than twice
+	// as many as were measured.
+	Extrapolated bool `json:"extrapolated,omitempty"`
 }
 
 // Outlook is how long a shared stage will do.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -196,4 +197,65 @@ func TestRethinkIsQuick(t *testing.T) {
 		t.Errorf("each takes %s", each)
 	}
 	t.Logf("each takes %s", time.Since(begin)/times)
+}
+
+// spoiled is JSON with some of its numbers made extreme, and some of its
+// members taken away.
+func spoiled(v any, r *rand.Rand) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if v[k] = spoiled(e, r); r.IntN(400) == 0 {
+				delete(v, k)
+			}
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = spoiled(e, r)
+		}
+		if r.IntN(200) == 0 {
+			return v[:len(v)/2]
+		}
+	case float64:
+		if r.IntN(100) == 0 {
+			return []float64{0, -1, 1e308, -1e308, 1e-308, 1e9, 3, 0.5, v * 1e6, -v}[r.IntN(10)]
+		}
+	}
+	return v
+}
+
+// What comes from a file may be anything: neither thinking it over nor its
+// pictures may panic or take long.
+func TestRethinkOfSpoiledPlans(t *testing.T) {
+	in := input(t)
+	in.Policy.MaxReplicas = 40
+	text, err := json.Marshal(made(t, in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	read := 0
+	for range 120 {
+		var v any
+		if err := json.Unmarshal(text, &v); err != nil {
+			t.Fatal(err)
+		}
+		spoilt, err := json.Marshal(spoiled(v, r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := plan.Read(bytes.NewReader(spoilt))
+		if err != nil {
+			continue
+		}
+		read++
+		p.Charts()
+		q, err := plan.Rethink(p, plan.Change{Rate: to(100.0)})
+		if err == nil {
+			q.Charts()
+		}
+	}
+	if read < 20 {
+		t.Errorf("only %d of them could be read", read)
+	}
 }

@@ -16,7 +16,10 @@ func (c *carry) bottleneck() Bottleneck {
 			most, at = rate, n
 		}
 	}
-	b := Bottleneck{Name: byReplicas, Limit: most, Why: c.whyReplicas(at)}
+	b := Bottleneck{Name: byReplicas, Limit: most, Why: c.whyReplicas(at), Extrapolated: float64(at) > 2*c.fit.MaxN}
+	if b.Extrapolated {
+		b.Why += fmt.Sprintf("; a guess, because only up to %s were measured", short(c.fit.MaxN))
+	}
 	for _, s := range c.in.Stages {
 		if rate := c.in.stageBears(s, s.Ceiling); rate < b.Limit {
 			b = Bottleneck{Name: s.Name, Limit: rate, Why: c.whyStage(s)}

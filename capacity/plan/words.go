@@ -196,8 +196,16 @@ func (p *Plan) summarize() string {
 	if busiest.Label != first.Label {
 		peaks += fmt.Sprintf(" in %s and %s in %s", first.Label, perSecond(busiest.Peak.High), busiest.Label)
 	}
-	return fmt.Sprintf("Run %s: that keeps the p99 below %s at peaks of up to %s%s. More than %s would be too much for the %s.",
-		p.stepsText(), seconds(p.SLO.P99), peaks, p.Policy.losses(), perSecond(p.Bottleneck.Limit), p.Bottleneck.Name)
+	return fmt.Sprintf("Run %s: that keeps the p99 below %s at peaks of up to %s%s. More than %s would be too much for the %s%s.",
+		p.stepsText(), seconds(p.SLO.P99), peaks, p.Policy.losses(), perSecond(p.Bottleneck.Limit), p.Bottleneck.Name, p.guessed())
+}
+
+// guessed says of the bottleneck when it is one.
+func (p *Plan) guessed() string {
+	if p.Bottleneck.Extrapolated {
+		return fmt.Sprintf(", as far as measurements at up to %s tell", short(p.Evidence.MaxN))
+	}
+	return ""
 }
 
 // losses are those that the plan survives, in words.

@@ -33,6 +33,17 @@ const actions = {
       act: () => call("POST", servicePath(environment, service) + "/restart", {}),
     }).then(done);
   },
+  "stop-load"(button, _, done) {
+    const { environment, service, key } = button.closest("[data-live]").dataset;
+    ask({
+      heading: `Stop the load test of ${service}`,
+      text: "It ends within seconds, and keeps what it measured until then.",
+      go: "Stop",
+      danger: true,
+      name: () => "",
+      act: () => call("POST", `${servicePath(environment, service)}/loads/live/${encodeURIComponent(key)}/stop`, {}),
+    }).then(done);
+  },
   down(button, _, done) {
     ask({
       heading: "Stop everything",
@@ -46,11 +57,11 @@ const actions = {
 
 /**
  * Asks in a dialog, acts, and stays open with the error when that fails.
- * @param {{heading: string, text: string, go: string, number?: {value: string, optional: boolean},
+ * @param {{heading: string, text: string, go: string, danger?: boolean, number?: {value: string, optional: boolean},
  *   name: (number: number | null) => string, act: (number: number | null) => Promise<unknown>}} question
  * @returns {Promise<void>} done when it was carried out
  */
-function ask({ heading, text, go, number, name, act }) {
+function ask({ heading, text, go, danger, number, name, act }) {
   const dialog = /** @type {HTMLDialogElement} */ (document.querySelector("#confirm"));
   const form = dialog.querySelector("form");
   const part = (f) => dialog.querySelector(`[data-f="${f}"]`);
@@ -71,7 +82,7 @@ function ask({ heading, text, go, number, name, act }) {
     const wanted = name(chosen());
     part("name").hidden = wanted === "";
     part("name").querySelector("b").textContent = wanted;
-    part("go").classList.toggle("danger", wanted !== "");
+    part("go").classList.toggle("danger", danger || wanted !== "");
     part("go").disabled = wanted !== "" && typed.value !== wanted;
   }
   check();

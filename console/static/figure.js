@@ -43,6 +43,13 @@ export function bytes(v) {
 
 export const cores = (v) => v.toFixed(2);
 
+/** @param {number} v seconds, as on a stopwatch */
+export function stopwatch(v) {
+  const s = Math.floor(v);
+  if (s < 3600) return Math.floor(s / 60) + ":" + two(s % 60);
+  return Math.floor(s / 3600) + ":" + two(Math.floor(s / 60) % 60) + ":" + two(s % 60);
+}
+
 export const whole = (v) => grouped(Math.round(v));
 
 const two = (v) => String(v).padStart(2, "0");

@@ -1,6 +1,6 @@
 // The keyboard: jump, walk through rows, switch the theme.
 
-const pages = { o: "/", e: "/events", p: "/plan", l: "/load" };
+const pages = { o: "/", e: "/events", p: "/plan", l: "/load", c: "/capacity" };
 
 export function startKeys() {
   let after = "";

@@ -24,12 +24,15 @@ function another(next) {
   return modules(next) !== modules(document);
 }
 
+/** The load tests that the page shows. */
+const marks = () => [...document.querySelectorAll("[data-load]")].map((e) => e.dataset.load).join();
+
 /**
- * @param {{samples?: (samples: Object<string, object>) => void, refreshed?: () => void,
+ * @param {{samples?: (samples: Object<string, object>) => void, refreshed?: () => void, loads?: (tests: object[]) => boolean,
  *   events?: boolean, refused: () => void}} page
  */
 export function keepLive(page) {
-  let last, due, running = false, dirty = false;
+  let last, due, tested, running = false, dirty = false;
 
   async function refresh() {
     due = undefined;
@@ -66,6 +69,11 @@ export function keepLive(page) {
     },
     samples: (data) => page.samples?.(data),
     event: () => page.events !== false && soon(),
+    load(tests) {
+      const now = tests.map((t) => `${t.id} ${t.state}`).join();
+      if (page.loads?.(tests) || (tested ?? marks()) !== now) soon();
+      tested = now;
+    },
   };
 
   const connection = connectionBanner(soon);

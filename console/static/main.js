@@ -8,11 +8,13 @@ import { overview } from "./overview.js";
 import { service } from "./service.js";
 import { events } from "./events.js";
 import { loadrun, loadcompare } from "./load.js";
+import { load as loadPage } from "./loadlive.js";
+import { capacity } from "./capacity.js";
 import { startActions } from "./actions.js";
 import { startKeys } from "./keys.js";
 import { startCopying } from "./copy.js";
 
-const pages = { overview, service, events, loadrun, loadcompare };
+const pages = { overview, service, events, load: loadPage, loadrun, loadcompare, capacity };
 
 function start() {
   const body = document.body;
