@@ -263,7 +263,7 @@ func (s *session) round(ctx context.Context, round int, replicas []int) error {
 		}
 		r.Round = round
 		s.found.Runs = append(s.found.Runs, r)
-		s.say("%s: %.4g/s, replicas at %.0f %% of %.3g cores, gateway %.2f, generator %.2f", what, r.Rate, 100*r.busy(s.found.Quota), s.found.Quota, r.Gateway, r.Own)
+		s.say("%s: %s, replicas at %.0f %% of %.3g cores, gateway %.2f, generator %.2f", what, plan.Rate(r.Rate), 100*r.busy(s.found.Quota), s.found.Quota, r.Gateway, r.Own)
 	}
 	return nil
 }

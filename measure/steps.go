@@ -84,7 +84,7 @@ func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) 
 	// runs with the least of it.
 	slices.Sort(rates)
 	stage := stageOf(name, rates[len(rates)/2:], leastDeviation)
-	s.say("stage %s alone: at most %.4g/s (%.4g … %.4g) with %d clients", name, stage.Ceiling, stage.Low, stage.High, clients)
+	s.say("stage %s alone: at most %s (%s – %s) with %d clients", name, plan.Rate(stage.Ceiling), plan.Rate(stage.Low), plan.Rate(stage.High), clients)
 	return stage, nil
 }
 
@@ -187,7 +187,7 @@ func (s *session) light(ctx context.Context) error {
 		return err
 	}
 	s.found.Light = Run{N: 1, Quota: s.found.Quota, Reading: reading}
-	s.say("one replica at %.4g/s, %.0f %% of what it carries: mean %.3g ms, p99 %.3g ms", rate, 100*lightLoad, 1e3*reading.Mean, 1e3*reading.P99)
+	s.say("one replica at %s, %.0f %% of what it carries: mean %s, p99 %s", plan.Rate(rate), 100*lightLoad, plan.Seconds(reading.Mean), plan.Seconds(reading.P99))
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (s *session) rising(ctx context.Context) error {
 			return err
 		}
 		s.found.Rising = append(s.found.Rising, Run{N: 1, Quota: s.found.Quota, Clients: c, Reading: r})
-		s.say("one replica, %d clients: %.4g/s, p99 %.3g ms", c, r.Rate, 1e3*r.P99)
+		s.say("one replica, %d clients: %s, p99 %s", c, plan.Rate(r.Rate), plan.Seconds(r.P99))
 		if c > 8 && r.Rate < best*(1+flat) {
 			break
 		}
@@ -257,7 +257,7 @@ func (s *session) lift(ctx context.Context) error {
 		}
 		r.Round = len(s.found.Lifted) + 1
 		s.found.Lifted = append(s.found.Lifted, r)
-		s.say("%d replicas of %.3g cores: %.4g/s, at %.0f %% of that", r.N, quota, r.Rate, 100*r.busy(quota))
+		s.say("%d replicas of %.3g cores: %s, at %.0f %% of that", r.N, quota, plan.Rate(r.Rate), 100*r.busy(quota))
 	}
 	return s.hidden(ctx, quota)
 }
@@ -284,7 +284,7 @@ func (s *session) hidden(ctx context.Context, quota float64) error {
 		s.note("%s: too few runs counted, so what they share beyond the stages measured alone is not known.", most)
 		return nil
 	case busy >= leastBusy:
-		s.note("%s still used %.0f %% of them: nothing that they share gave way up to %.4g/s.", most, 100*busy, stat.Mean(rates, nil))
+		s.note("%s still used %.0f %% of them: nothing that they share gave way up to %s.", most, 100*busy, plan.Rate(stat.Mean(rates, nil)))
 		s.doubt(quota, stat.Mean(rates, nil))
 		return nil
 	}
@@ -300,14 +300,14 @@ func (s *session) hidden(ctx context.Context, quota float64) error {
 	for i := range s.found.Stages {
 		known := &s.found.Stages[i]
 		if stage.Low < known.High && stage.High > known.Low {
-			s.note("%s used only %.0f %% of them and came to %.4g/s, which is the ceiling of the stage %s (alone %.4g/s); as the replicas drive it is how it is planned with.", most, 100*busy, stage.Ceiling, known.Name, known.Ceiling)
+			s.note("%s used only %.0f %% of them and came to %s, which is the ceiling of the stage %s (alone %s); as the replicas drive it is how it is planned with.", most, 100*busy, plan.Rate(stage.Ceiling), known.Name, plan.Rate(known.Ceiling))
 			known.Low, known.High = min(known.Low, stage.Low), max(known.High, stage.High)
 			known.Ceiling = stage.Ceiling
 			return nil
 		}
 	}
 	s.found.Stages = append(s.found.Stages, stage)
-	s.note("%s used only %.0f %% of them and came to %.4g/s: they wait for something that all of them share and that no stage names: a lock, a table, another service.", most, 100*busy, stage.Ceiling)
+	s.note("%s used only %.0f %% of them and came to %s: they wait for something that all of them share and that no stage names: a lock, a table, another service.", most, 100*busy, plan.Rate(stage.Ceiling))
 	return nil
 }
 
@@ -324,6 +324,6 @@ func (s *session) doubt(quota, rate float64) {
 	}
 	n := float64(s.most()) * quota / s.found.Quota
 	if x := fit.At(n); x < (1-mostSpread)*rate {
-		s.note("The law says %.4g/s for the cores that these had, %.0f %% less than they carried: part of its bend is noise of this machine. Measure again when it has less to do, or with more --rounds.", x, 100*(1-x/rate))
+		s.note("The law says %s for the cores that these had, %.0f %% less than they carried: part of its bend is noise of this machine. Measure again when it has less to do, or with more --rounds.", plan.Rate(x), 100*(1-x/rate))
 	}
 }
