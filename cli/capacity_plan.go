@@ -157,7 +157,7 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 	if err := printCapacityPlan(env.Stdout, p); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.Stdout, "\nread     %s, or plan.md beside it\nuse      replicas.yaml (greenlight.yaml) or hpa.yaml (Kubernetes)\ncheck    greenlight capacity check %s --at %d\n",
+	_, err = fmt.Fprintf(env.Stdout, "\nread        %s, or plan.md beside it\nuse         replicas.yaml (greenlight.yaml) or hpa.yaml (Kubernetes)\ncheck       greenlight capacity check %s --at %d\n",
 		filepath.Join(o.out, "plan.html"), shellWord(filepath.Join(o.out, "plan.json")), usualAt(p))
 	return err
 }

@@ -27,21 +27,24 @@ func printCapacityPlan(out io.Writer, p *plan.Plan) error {
 	b.WriteString("\n")
 	for _, line := range []struct{ name, text string }{
 		{"how sure", p.Sure()},
-		{"at most", fmt.Sprintf("%s, because of the %s: %s", plan.Rate(p.Bottleneck.Limit), p.Bottleneck.Name, p.Bottleneck.Why)},
+		{"bottleneck", fmt.Sprintf("%s, at %s: %s", p.Bottleneck.Name, plan.Rate(p.Bottleneck.Limit), p.Bottleneck.Why)},
 		{"runs out", runsOut(p)},
 		{"cost", cost(p)},
 		{"expires", p.ExpiresAt.Format(time.DateOnly) + ": " + p.ExpiresWhy},
 	} {
 		if line.text != "" {
-			fmt.Fprintf(&b, "%-9s%s\n", line.name, wrapped(line.text, lineWidth-9, strings.Repeat(" ", 9)))
+			fmt.Fprintf(&b, "%-*s%s\n", labelWidth, line.name, wrapped(line.text, lineWidth-labelWidth, strings.Repeat(" ", labelWidth)))
 		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
-// lineWidth is that of prose.
-const lineWidth = 80
+// lineWidth is that of prose; labelWidth is for words before it.
+const (
+	lineWidth  = 80
+	labelWidth = 12
+)
 
 // stateColours are those of a period's standing.
 var stateColours = map[string]colour{"met": green, "not met": red}

@@ -47,14 +47,14 @@ func dials(p *capacityplan.Plan, change *capacityplan.Change) []dial {
 		about = "on top of the forecast"
 	}
 	return []dial{
-		{"rate", "Rate now", "/s", "requests a second on average; the forecast is stretched to it", now, 0, max(nice(4*now), 1), nice(now / 50),
+		{"rate", "Rate now", "/s", "on average; the forecast follows", now, 0, max(nice(4*now), 1), nice(now / 50),
 			func(v float64) { change.Rate = &v }},
 		{"growth", "Growth a month", "%", about, growth, min(-10, 2*growth), max(30, 2*growth), 0.5, share(&change.Growth)},
-		{"p99", "p99 promised", "ms", "response time that 99 % of the requests must keep", p99, nice(p99 / 20), nice(4 * p99), nice(p99 / 20),
+		{"p99", "p99 promised", "ms", "for 99 % of the requests", p99, nice(p99 / 20), nice(4 * p99), nice(p99 / 20),
 			func(v float64) { change.P99 = pointer(v / milliseconds) }},
-		{"headroom", "Headroom", "%", "load beyond the forecast that must be borne", p.Policy.Headroom * percents, 0, max(200, p.Policy.Headroom*percents), 5, share(&change.Headroom)},
-		{"cache", "Answered by the cache", "%", "of the requests, which then reach no replica", p.Policy.CacheHitRate * percents, 0, 99, 1, share(&change.CacheHitRate)},
-		{"zones", "Zones", "", "over which the replicas are spread", float64(p.Policy.Zones), 1, max(6, float64(p.Policy.Zones)), 1,
+		{"headroom", "Headroom", "%", "beyond the forecast", p.Policy.Headroom * percents, 0, max(200, p.Policy.Headroom*percents), 5, share(&change.Headroom)},
+		{"cache", "Answered by the cache", "%", "of the requests", p.Policy.CacheHitRate * percents, 0, 99, 1, share(&change.CacheHitRate)},
+		{"zones", "Zones", "", "that replicas are spread over", float64(p.Policy.Zones), 1, max(6, float64(p.Policy.Zones)), 1,
 			func(v float64) { change.Zones = pointer(int(v)) }},
 	}
 }

@@ -194,6 +194,30 @@ func TestWhatIf(t *testing.T) {
 	})
 }
 
+func TestStandingOfACapacityPlan(t *testing.T) {
+	p := capacityPlan(t, "api", 40)
+	text := planText(t, p)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.apply("name: shop\nservices: {api: {run: ./api}}" + mem1)
+		if _, err := w.Standing(t.Context(), "dev", "api", control.NewestPlan); greenlight.CodeOf(err) != greenlight.CodeNotFound {
+			t.Errorf("of no plan: %v", err)
+		}
+		_, err := w.KeepPlan(t.Context(), "dev", "api", text, "user:ada")
+		must(t, err)
+		s, err := w.Standing(t.Context(), "dev", "api", control.NewestPlan)
+		if err != nil || s.Expired || !s.ExpiresAt.Equal(p.ExpiresAt) || !strings.Contains(s.Text, "nothing to hold the plan against yet") {
+			t.Errorf("%+v, %v", s, err)
+		}
+		_, err = w.KeepGrade(t.Context(), "dev", "api", "newest", grade(t, p, 8, p.Curve[7].X/2), "ci")
+		must(t, err)
+		if s, err := w.Standing(t.Context(), "dev", "api", control.NewestPlan); err != nil || !s.Expired || !strings.Contains(s.Why(), "when it was checked last") {
+			t.Errorf("with a bad grade: %+v, %v", s, err)
+		}
+		must(t, w.close())
+	})
+}
+
 func TestCapacityPlansThatCannotBeKeptOrFound(t *testing.T) {
 	text := planText(t, capacityPlan(t, "api", 40))
 	synctest.Test(t, func(t *testing.T) {

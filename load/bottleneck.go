@@ -58,7 +58,7 @@ func NameBottleneck(k *Knee) *Bottleneck {
 	case over == nil:
 		return nil
 	}
-	j := &judgement{at: cmp.Or(at, first), over: over, first: first, most: k.most(), fallen: k.fellApart(over)}
+	j := &judgement{at: cmp.Or(at, first), over: over, first: first, most: k.most(), fallen: k.fellApart(over), others: k.othersWhenMet()}
 	b := &Bottleneck{Evidence: j.evidence()}
 	if b.Limit, b.Says = j.limit(at != nil); b.Limit == LimitWaiting && j.serial() {
 		b.Serial = 1 / j.most
@@ -109,6 +109,7 @@ type judgement struct {
 	at, over, first *Rung
 	most            float64 // right answers a second, at any rate
 	fallen          bool    // over is of a target that fell apart
+	others          float64 // most cores that other programs used at a rate that met the SLO
 }
 
 func (j *judgement) limit(met bool) (Limit, string) {
@@ -184,16 +185,23 @@ func (j *judgement) cpu() (Limit, string) {
 }
 
 // othersAsBusy tells whether other programs used as much at a rate that was
-// answered, and the service wants little: then they are not what the higher
-// rate is too much for, since whoever wants little gets it.
+// met, and the service wants little: then they are not what the higher rate is
+// too much for, since whoever wants little gets it.
 func (j *judgement) othersAsBusy() bool {
-	before, over := j.at.Result, j.over.Result
-	if j.at == j.over || before.Server == nil || before.Server.Machine == nil {
-		return false
+	r := j.over.Result
+	m, used := r.Server.Machine, r.Server.CPU.Mean
+	return j.others > 0 && j.others >= asBusy*m.others(used, r.CPU) && used+m.Gateway < littleCPU*float64(m.Cores)
+}
+
+// othersWhenMet is the most cores that other programs used at a rate that met
+// the SLO, 0 when that is not known.
+func (k *Knee) othersWhenMet() (most float64) {
+	for i := range k.Rungs {
+		if r := &k.Rungs[i]; r.Met && r.Result.Server != nil && r.Result.Server.Machine != nil {
+			most = max(most, r.Result.Server.Machine.others(r.Result.Server.CPU.Mean, r.Result.CPU))
+		}
 	}
-	m := over.Server.Machine
-	used := before.Server.Machine.others(before.Server.CPU.Mean, before.CPU)
-	return used >= asBusy*m.others(over.Server.CPU.Mean, over.CPU) && over.Server.CPU.Mean+m.Gateway < littleCPU*float64(m.Cores)
+	return most
 }
 
 // connections is about requests that waited in the generator while those that

@@ -133,12 +133,12 @@ const (
 )
 
 // recovery sends little, again and again, until the target meets the SLO or
-// patience ends; nil when the generator could not tell.
+// patience ends.
 func (k *Knee) recovery(ctx context.Context, o *KneeOptions) (*Recovery, error) {
 	ended := time.Now()
 	rate := max(recoveryShare*max(k.Rate, k.most()), recoveryLeast*o.From, 1)
 	timeout := recoveryTimeout
-	if _, _, first := k.evidence(); first != nil {
+	if _, _, first := k.evidence(); first != nil && first.Met {
 		timeout = max(timeout, time.Duration(recoverySlower*first.Result.Response.P99*1e9))
 	}
 	for {
@@ -146,7 +146,7 @@ func (k *Knee) recovery(ctx context.Context, o *KneeOptions) (*Recovery, error) 
 		found := &Recovery{Rate: rate, After: time.Since(ended).Seconds()}
 		switch {
 		case err == nil && r.Void:
-			return nil, nil
+			found.take(r, nil, k.Rate == 0) // whether it answers is known all the same
 		case err == nil:
 			found.take(r, o.Thresholds, k.Rate == 0)
 		case greenlight.CodeOf(err) == greenlight.CodeUnavailable:

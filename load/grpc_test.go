@@ -300,7 +300,8 @@ func TestGRPCErrors(t *testing.T) {
 		t.Errorf("routes: %s", got)
 	}
 	var text strings.Builder
-	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "UNAVAILABLE × 10") {
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "UNAVAILABLE × 10") ||
+		!strings.Contains(text.String(), "ModelInfer penguins/versions/3\n") || !strings.Contains(text.String(), " UNAVAILABLE        10      10  ") {
 		t.Errorf("%v\n%s", err, &text)
 	}
 	// A method that nobody has, and one whose service is unknown: trailers only.
@@ -410,7 +411,7 @@ func TestAnswersThatAreNotGRPC(t *testing.T) {
 	}{
 		"right":         {grpcAnswer("0", one), load.KindNone, "map[OK:1]"},
 		"empty message": {grpcAnswer("0", "\x00\x00\x00\x00\x00"), load.KindNone, "map[OK:1]"},
-		"a proxy's 503": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", 503) }, load.KindStatus, "map[503:1]"},
+		"a proxy's 503": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) }, load.KindStatus, "map[503:1]"},
 		"a page":        {func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }, load.KindProtocol, "map[200:1]"},
 		"no status":     {grpcAnswer("", one), load.KindProtocol, "map[]"},
 		"OK of nothing": {grpcAnswer("0", ""), load.KindProtocol, "map[]"},

@@ -193,7 +193,7 @@ func (k *Knee) gone(ctx context.Context, o *KneeOptions, r *Rung) (bool, error) 
 		return false, nil
 	}
 	found, err := k.recovery(ctx, o)
-	if err != nil || found == nil || found.Recovered {
+	if err != nil || found.Recovered {
 		return false, err
 	}
 	k.Recovery = found

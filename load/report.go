@@ -71,6 +71,9 @@ func (r *Result) WriteText(out io.Writer) error {
 	if r.Errors > 0 {
 		fmt.Fprintf(out, "errors: %s\n", r.errorText())
 	}
+	if err := r.writeRoutes(out); err != nil {
+		return err
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(out, note)
 	}
@@ -305,6 +308,14 @@ func (r *Result) WritePrometheus(out io.Writer) error {
 	metric("greenlight_load_statuses", "gauge", "Answers by status.")
 	for _, s := range slices.Sorted(maps.Keys(r.Statuses)) {
 		fmt.Fprintf(&b, "greenlight_load_statuses{target=%s,status=%q} %d\n", target, s, r.Statuses[s])
+	}
+	metric("greenlight_load_error_kinds", "gauge", "Failed requests by kind.")
+	for _, k := range slices.Sorted(maps.Keys(r.ErrorKinds)) {
+		fmt.Fprintf(&b, "greenlight_load_error_kinds{target=%s,kind=%q} %d\n", target, k, r.ErrorKinds[k])
+	}
+	metric("greenlight_load_route_requests", "gauge", "Requests by name and status.")
+	for i := range r.Routes {
+		fmt.Fprintf(&b, "greenlight_load_route_requests{target=%s,request=%s,status=%q} %d\n", target, strconv.Quote(r.Routes[i].Name), r.Routes[i].status(), r.Routes[i].Requests)
 	}
 	for _, d := range []struct {
 		name, help string

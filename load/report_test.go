@@ -47,7 +47,7 @@ func TestReports(t *testing.T) {
 	if err := xml.Unmarshal(junit.Bytes(), &suite); err != nil || suite.Tests != 4 || suite.Failures != 1 || suite.Cases[1].Failure == nil || suite.Cases[2].Failure != nil {
 		t.Errorf("%+v (%v) from\n%s", suite, err, &junit)
 	}
-	for _, want := range []string{"\ngreenlight_load_requests{target=\"", "} 105\n", `quantile="0.9999"}`, "greenlight_load_response_seconds_count{target=", "# TYPE greenlight_load_lag_seconds summary\n"} {
+	for _, want := range []string{"\ngreenlight_load_requests{target=\"", "} 105\n", `quantile="0.9999"}`, "greenlight_load_response_seconds_count{target=", `",request="<script>alert(\"x\")</script>",status="200"} 105` + "\n", "# TYPE greenlight_load_lag_seconds summary\n"} {
 		if !strings.Contains(prom.String(), want) {
 			t.Errorf("the metrics lack %q:\n%s", want, &prom)
 		}

@@ -31,10 +31,10 @@ type ProductionTest struct {
 	At       time.Time
 	Length   time.Duration
 	Around   time.Duration // before and after it in which other tests may have been: of a search for the knee
-	Replicas int     // that took requests all the time; 0: not known, or it changed
-	Planned  float64 // requests a second that were due
-	Rate     float64 // answers a second
-	P50      float64 // seconds, from when a request was due
+	Replicas int           // that took requests all the time; 0: not known, or it changed
+	Planned  float64       // requests a second that were due
+	Rate     float64       // answers a second
+	P50      float64       // seconds, from when a request was due
 	P99      float64
 	// Counts tells that it says something: neither void nor stopped early.
 	Counts bool

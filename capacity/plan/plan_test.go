@@ -149,6 +149,7 @@ func TestRisks(t *testing.T) {
 	for code, change := range map[string]func(*plan.Input){
 		"one-zone":      func(in *plan.Input) { in.Policy.Zones, in.Policy.SurviveZone = 1, false },
 		"packed":        func(in *plan.Input) { in.Policy.Zones, in.Policy.SurviveZone, in.Replica.CPU = 1, false, 0.1 },
+		"small-share":   func(in *plan.Input) { in.Replica.CPU = 0.1 },
 		"no-spare":      func(in *plan.Input) { in.Policy.SurviveReplica, in.Policy.SurviveZone = false, false },
 		"stage-guessed": func(in *plan.Input) { in.Stages[0].Driven = 0.5 },
 		"contradiction": func(in *plan.Input) { in.Stages[1].PerRequest = 5 },

@@ -79,6 +79,8 @@ func (c *carry) risks(p *Plan) []Risk {
 	add(!c.in.Demand.Measured, "stated", "The demand is stated, not measured. Replace it by a series as soon as there is one.")
 	add(c.in.Demand.Measured && c.in.Demand.PeakSource == "stated", "peak-stated", "How far peaks exceed the mean is stated, not measured.")
 	add(c.in.Latency.Surface.CV > 1.5, "varied", "Service times vary by %s of their mean: a few slow requests decide the p99. Find out which they are.", percent(c.in.Latency.Surface.CV))
+	cores := c.in.Replica.CPU
+	add(cores > 0 && cores < smallShare, "small-share", "Each replica was held to %s of a core. With so little, part of the response times is waiting for the next share of the processor, up to 0.1 s each time, which larger replicas do not have. Measure with what production gives them (--cpu, or resources in the description).", short(cores))
 	if m, ok := c.failing(); ok {
 		add(true, "errors", "At %s replicas %s of the requests failed while measuring; the SLO allows %s.", short(m.N), percent(m.Errors), percent(c.in.SLO.Errors))
 	}
@@ -93,6 +95,10 @@ func (c *carry) risks(p *Plan) []Risk {
 	add(p.Prices != nil && p.MadeAt.Sub(p.Prices.AsOf) > 365*24*time.Hour, "old-prices", "The price list is more than a year old.")
 	return list
 }
+
+// smallShare is the share of a core below which a replica's quota shows in its
+// response times: the kernel deals it out every 0.1 s.
+const smallShare = 0.25
 
 func (s Outlook) remedy() string {
 	if n := len(s.HitRates); n > 0 {
