@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,20 +162,25 @@ func (o *compareOptions) trial(env Env, tests [2]*loadTest) func(context.Context
 }
 
 func printComparisons(out io.Writer, all []*load.Comparison) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tA\tB\tchange\t95 % interval\tp\tfalse alarms\tfinds\t\t")
+	t := &table{}
+	t.add(cell{}, cell{}, cell{"A", dim, true}, cell{"B", dim, true}, cell{"change", dim, true}, cell{"95 % interval", dim, false}, cell{"p", dim, true}, cell{"would find", dim, true})
+	alarms := 0.0
 	for _, c := range all {
-		said := "no difference shown"
+		said, standing := "no difference shown", plain
 		if c.Different {
-			said = "different"
+			said, standing = "different", yellow
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%+.1f %%\t%+.1f … %+.1f %%\t%.3g\t%.1f %%\t%.1f %%\t%s\t\n", c.Metric,
-			metricText(c.Metric, c.A), metricText(c.Metric, c.B), 100*c.Change, 100*c.CI95[0], 100*c.CI95[1], c.P, 100*c.FalseAlarms, 100*c.Detectable, said)
+		t.add(cell{text: c.Metric, colour: bold}, cell{text: said, colour: standing}, cell{text: metricText(c.Metric, c.A), right: true}, cell{text: metricText(c.Metric, c.B), right: true},
+			cell{text: fmt.Sprintf("%+.1f %%", 100*c.Change), right: true}, cell{text: fmt.Sprintf("%+.1f … %+.1f %%", 100*c.CI95[0], 100*c.CI95[1])},
+			cell{text: fmt.Sprintf("%.3f", c.P), right: true}, cell{text: fmt.Sprintf("%.0f %%", 100*c.Detectable), right: true})
+		alarms = max(alarms, c.FalseAlarms)
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "\n%d pairs. False alarms: how often chance alone is called a difference. Finds: the change found in 80 %% of cases.\n", all[0].Pairs)
+	var b strings.Builder
+	t.write(&b, paletteFor(out))
+	text := fmt.Sprintf("%d pairs. The change is of B against A. p is how likely chance alone shows as much; at most %.1f %% of comparisons of equals are called different. "+
+		"Would find: the smallest change that so many pairs find in 80 %% of cases.", all[0].Pairs, 100*alarms)
+	b.WriteString("\n" + wrapped(text, lineWidth, "") + "\n")
+	_, err := io.WriteString(out, b.String())
 	return err
 }
 

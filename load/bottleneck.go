@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // Limit is what a target's highest rate comes from.
@@ -58,7 +59,7 @@ func NameBottleneck(k *Knee) *Bottleneck {
 	case over == nil:
 		return nil
 	}
-	j := &judgement{at: cmp.Or(at, first), over: over, first: first, most: k.most(), fallen: k.fellApart(over), others: k.othersWhenMet()}
+	j := &judgement{at: cmp.Or(at, first), over: over, first: first, most: k.most(), fallen: k.fellApart(over), others: k.othersWhenMet(), idle: k.missedIdle()}
 	b := &Bottleneck{Evidence: j.evidence()}
 	if b.Limit, b.Says = j.limit(at != nil); b.Limit == LimitWaiting && j.serial() {
 		b.Serial = 1 / j.most
@@ -110,6 +111,7 @@ type judgement struct {
 	most            float64 // right answers a second, at any rate
 	fallen          bool    // over is of a target that fell apart
 	others          float64 // most cores that other programs used at a rate that met the SLO
+	idle            bool    // a rate was missed though the machine had cores to spare
 }
 
 func (j *judgement) limit(met bool) (Limit, string) {
@@ -169,7 +171,7 @@ func (j *judgement) cpu() (Limit, string) {
 		return LimitReplicas, fmt.Sprintf("the replicas' CPU: they were throttled in %s of the periods of their quota", percent(t.Share()))
 	}
 	if m := s.Machine; m != nil && m.busy() >= cpuFull {
-		if limit, said := m.busiest(s.CPU.Mean, r.CPU); limit != LimitMachine || !j.othersAsBusy() {
+		if limit, said := m.busiest(s.CPU.Mean, r.CPU); limit != LimitMachine || !j.idle && !j.othersAsBusy() {
 			return limit, said
 		}
 	}
@@ -191,6 +193,15 @@ func (j *judgement) othersAsBusy() bool {
 	r := j.over.Result
 	m, used := r.Server.Machine, r.Server.CPU.Mean
 	return j.others > 0 && j.others >= asBusy*m.others(used, r.CPU) && used+m.Gateway < littleCPU*float64(m.Cores)
+}
+
+// missedIdle tells whether a rate was missed on a machine that had cores to
+// spare: then it is not what another try was missed by.
+func (k *Knee) missedIdle() bool {
+	return slices.ContainsFunc(k.Rungs, func(r Rung) bool {
+		s := r.Result.Server
+		return !r.Met && !r.Result.Void && s != nil && s.Machine != nil && s.Machine.busy() < cpuFull
+	})
 }
 
 // othersWhenMet is the most cores that other programs used at a rate that met

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,6 +101,12 @@ func TestBottleneckOnABusyMachine(t *testing.T) {
 		if b := NameBottleneck(k); b.Limit != c.limit {
 			t.Errorf("%s: %s, want %s", name, b.Says, c.limit)
 		}
+		again := seen(300, false)
+		again.Result.Server.Machine.Idle = 3
+		k.Rungs = slices.Insert(k.Rungs, 2, again)
+		if b := NameBottleneck(k); b.Limit != LimitWaiting {
+			t.Errorf("%s, and missed once on an idle machine: %s", name, b.Says)
+		}
 	}
 }
 
@@ -192,7 +199,7 @@ func TestKneeKept(t *testing.T) {
 	if r.Planned != 180 || r.Knee.Bottleneck.Limit != LimitWaiting || len(r.Knee.Rungs) != 3 || r.Knee.Rungs[2].CPU != 0.12 || r.Passed() {
 		t.Errorf("kept: %+v", r.Knee)
 	}
-	if said := r.Verdicts[0].String(); said != "knee>=200/s not met: 180.0/s" {
+	if said := r.Verdicts[0].String(); said != "knee>=200/s not met: 180/s" {
 		t.Errorf("the gate says %q", said)
 	}
 	if k.Rungs[1].Result.Knee != nil || !k.Result(180).Passed() || len(k.Result(0).Verdicts) != 0 {

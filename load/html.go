@@ -19,7 +19,7 @@ var reportPage string
 // WriteHTML writes a report with charts as one file that needs no other.
 func (r *Result) WriteHTML(out io.Writer) error {
 	page, err := htmltemplate.New("report").Funcs(htmltemplate.FuncMap{
-		"seconds": Seconds, "percent": percent, "value": Verdict.value, "megabytes": bytesText, "rate": PerSecond, "count": counted, "kind": Kind.words,
+		"seconds": Seconds, "percent": percent, "value": Verdict.value, "megabytes": bytesText, "rate": PerSecond, "count": counted, "number": grouped, "kind": Kind.words,
 	}).Parse(reportPage)
 	if err != nil {
 		return err
@@ -41,10 +41,13 @@ func (r *Result) WriteHTML(out io.Writer) error {
 	}{r, r.state(), r.conclusion(), r.asked(), r.lagNote(), r.timesRows(), r.latencyChart(), r.rateChart(), r.spreadChart(), len(r.Seconds) > 1, r.evidence(), r.cpuChart(), r.searchChart()})
 }
 
+// manyErrors is the share of errors from which they are what a test shows.
+const manyErrors = 0.1
+
 // state is the colour of the whole result.
 func (r *Result) state() string {
 	switch {
-	case r.Void, !r.Passed():
+	case r.Void, !r.Passed(), strings.HasPrefix(r.Stopped, targetDown), len(r.Verdicts) == 0 && r.ErrorShare() >= manyErrors:
 		return "stop"
 	case r.Stopped != "" || len(r.Verdicts) == 0 && r.Errors > 0:
 		return "hold"
@@ -169,7 +172,7 @@ func (r *Result) wholeSeconds() (seconds []Second) {
 func (r *Result) series(value func(Second) float64) (parts [][]chart.Point) {
 	gap := true
 	for _, s := range r.wholeSeconds() {
-		if s.Requests == 0 {
+		if s.Max == 0 { // refused connections have no time either
 			gap = true
 			continue
 		}

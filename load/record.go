@@ -233,6 +233,9 @@ func (r *recorder) tick(at time.Duration) Second {
 	return s
 }
 
+// targetDown is what the reason begins with when a test ends for that.
+const targetDown = "the target is down"
+
 // down tells why the target counts as down, "" when it does not.
 func (r *recorder) down(now time.Duration, timeout time.Duration) string {
 	const failures, patience = 20, 2 * time.Second
@@ -241,9 +244,9 @@ func (r *recorder) down(now time.Duration, timeout time.Duration) string {
 	silent := now - time.Duration(r.answered)
 	switch {
 	case r.unreachable >= failures && silent >= patience:
-		return "the target is down: " + strconv.FormatInt(r.unreachable, 10) + " connections failed in a row"
+		return targetDown + ": " + strconv.FormatInt(r.unreachable, 10) + " connections failed in a row"
 	case silent >= max(2*timeout, 10*time.Second) && r.kinds[KindTimeout]+r.kinds[KindClosed]+r.kinds[KindReset] > 0:
-		return "the target is down: no answer for " + silent.Round(time.Second).String()
+		return targetDown + ": no answer for " + silent.Round(time.Second).String()
 	}
 	return ""
 }

@@ -132,7 +132,10 @@ func (r *Result) conclusion() string {
 		return "Void: this shows the generator, not the target."
 	}
 	text := fmt.Sprintf("Half of the requests took up to %s, 99 of 100 up to %s", Seconds(r.Response.P50), Seconds(r.Response.P99))
-	if r.Errors > 0 {
+	switch {
+	case r.ErrorShare() >= manyErrors:
+		text = percent(r.ErrorShare()) + " of the requests failed"
+	case r.Errors > 0:
 		text = fmt.Sprintf("%s of the requests failed; half took up to %s, 99 of 100 up to %s", percent(r.ErrorShare()), Seconds(r.Response.P50), Seconds(r.Response.P99))
 	}
 	switch {
@@ -237,7 +240,9 @@ func (v Verdict) value() string {
 	switch {
 	case strings.HasPrefix(v.Threshold, "errors"):
 		return percent(v.Value)
-	case strings.HasPrefix(v.Threshold, "rate"), strings.HasPrefix(v.Threshold, "knee"):
+	case strings.HasPrefix(v.Threshold, "knee"):
+		return PerSecond(v.Value)
+	case strings.HasPrefix(v.Threshold, "rate"):
 		return fmt.Sprintf("%.1f/s", v.Value)
 	}
 	return Seconds(v.Value)

@@ -106,8 +106,9 @@ func TestReportHeadings(t *testing.T) {
 		{"met", func(r *load.Result) { r.Verdicts = met }, "go", []string{"<h1>All thresholds are met. Half of the requests took up to ", "4.20 ms <span class=\"pill go\">met</span>"}},
 		{"not met", func(*load.Result) {}, "stop", []string{"<h1>Not met: p99&lt;1ns (it is ", "pill stop"}},
 		{"errors", func(r *load.Result) { r.Verdicts, r.Errors, r.Requests = nil, 5, 200 }, "hold", []string{"<h1>2.5 % of the requests failed; half took", "5 errors in 200 requests"}},
+		{"most fail", func(r *load.Result) { r.Verdicts, r.Errors, r.Requests = nil, 101, 201 }, "stop", []string{"<h1>50.2 % of the requests failed.</h1>"}},
 		{"void", func(r *load.Result) { r.Void, r.VoidReason = true, "the generator was late" }, "stop", []string{"<h1>Void: this shows the generator, not the target.</h1>", "the generator was late. The figures below do not describe the target."}},
-		{"stopped", func(r *load.Result) { r.Verdicts, r.Stopped = met, "the target is down" }, "hold", []string{"Stopped early: the target is down."}},
+		{"stopped", func(r *load.Result) { r.Verdicts, r.Stopped = met, "the target is down" }, "stop", []string{"Stopped early: the target is down."}},
 		{"knee", func(r *load.Result) {
 			r.Verdicts = met
 			r.Knee = &load.KneeSummary{Rate: 96, Next: 101, Rungs: []load.RungSummary{{Rate: 96, Met: true, P50: 0.01, P99: 0.02}, {Rate: 101, Why: "p99 is 1 s", P99: 1}}}
