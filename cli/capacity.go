@@ -20,8 +20,8 @@ func newCapacity(env Env) *cobra.Command {
 against what is measured later.
 ` + exitCodesHelp,
 		Example: `  greenlight capacity plan penguins --rate 400 --growth 5%/month
-  greenlight capacity what-if capacity/plan.json --rate 800
-  greenlight capacity check capacity/plan.json --at 8
+  greenlight capacity what-if capacity-plan/plan.json --rate 800
+  greenlight capacity check capacity-plan/plan.json --at 8
   greenlight capacity check production/api
   greenlight capacity fit measured.csv`,
 		Args: knownSubcommand,

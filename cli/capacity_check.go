@@ -45,7 +45,7 @@ the newest plan of a service has, and alerts.
 ` + connectHelp + exitCodesHelp,
 		Example: `  greenlight capacity check
   greenlight capacity check production/api --json
-  greenlight capacity check capacity/plan.json --at 8 --limit 15%`,
+  greenlight capacity check capacity-plan/plan.json --at 8 --limit 15%`,
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("at") {

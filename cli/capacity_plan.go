@@ -112,7 +112,7 @@ what-if does the same with plan.json.
 	o.measureFlags.addFlags(f)
 	f.StringArrayVar(&o.stages, "stage", nil, "NAME=URL of something that all replicas share, measured alone; may be given several times")
 	o.subject.addFlags(f)
-	f.StringVar(&o.out, "out", "capacity", "folder that the plan is written to")
+	f.StringVar(&o.out, "out", "capacity-plan", "folder that the plan is written to")
 	f.BoolVar(&o.json, "json", false, "print the plan as JSON")
 	o.connect.register(cmd)
 	return cmd
@@ -198,6 +198,9 @@ func (o *capacityPlanOptions) input(now time.Time, own func() (history, error)) 
 	}
 	if len(o.replicas) < 3 {
 		return nil, &usageError{errors.New("--replicas: three different numbers are the least that a law can be fitted to")}
+	}
+	if len(o.replicas)*o.rounds < 4 {
+		return nil, &usageError{errors.New("three measurements leave no error to estimate; measure more numbers of --replicas, or more --rounds")}
 	}
 	return in, o.subject.settle()
 }

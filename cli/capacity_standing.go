@@ -16,7 +16,7 @@ import (
 )
 
 // usualPlan is the file that capacity plan writes where nobody says otherwise.
-const usualPlan = "capacity/plan.json"
+const usualPlan = "capacity-plan/plan.json"
 
 // inProduction is a plan with the service that it is of, as a control plane
 // runs it.

@@ -163,16 +163,16 @@ func TestCheckWithoutAControlPlane(t *testing.T) {
 		code := Run(t.Context(), append([]string{"capacity", "check"}, args...), Env{Stdin: bytes.NewReader(nil), Stdout: &out, Stderr: &out})
 		return code, strings.Join(strings.Fields(out.String()), " ")
 	}
-	if code, said := check(); code != 1 || !strings.Contains(said, "there is no capacity/plan.json here") {
+	if code, said := check(); code != 1 || !strings.Contains(said, "there is no capacity-plan/plan.json here") {
 		t.Errorf("%d, %s", code, said)
 	}
 	write := func() {
 		text, err := json.Marshal(p)
 		if err == nil {
-			err = os.MkdirAll("capacity", 0o700)
+			err = os.MkdirAll("capacity-plan", 0o700)
 		}
 		if err == nil {
-			err = os.WriteFile("capacity/plan.json", text, 0o600)
+			err = os.WriteFile("capacity-plan/plan.json", text, 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)

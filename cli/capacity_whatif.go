@@ -36,7 +36,7 @@ A rate is what comes now, on average: the forecast is stretched to it. Growth
 replaces what was stated, or comes on top of what the past shows. With one zone,
 its loss cannot be survived any more.
 ` + exitCodesHelp,
-		Example: `  greenlight capacity what-if capacity/plan.json --rate 800 --zones 3 --survive-zone
+		Example: `  greenlight capacity what-if capacity-plan/plan.json --rate 800 --zones 3 --survive-zone
   greenlight capacity what-if plan.json --slo 'p99<30ms' --json | jq '.periods[0].replicas'`,
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(env, cmd.Flags(), args[0]) },
