@@ -198,7 +198,7 @@ func TestPlanFromOwnHistory(t *testing.T) {
 	}
 	input := func(flags func(*capacityPlanOptions)) (*demand.Demand, string, error) {
 		var said bytes.Buffer
-		o := capacityPlanOptions{demandFlags: demandFlags{history: "own", growth: "0", uncertainty: "0", periods: 6, headroom: "0", hits: "0", limit: "20%"}, replicas: []int{1, 2, 3}}
+		o := capacityPlanOptions{demandFlags: demandFlags{history: "own", growth: "0", uncertainty: "0", periods: 6, headroom: "0", hits: "0", limit: "20%"}, replicas: []int{1, 2, 3}, measureFlags: measureFlags{rounds: 2}}
 		o.connect.control = socket
 		if flags != nil {
 			flags(&o)

@@ -21,9 +21,9 @@ type site struct {
 	address string
 	handler http.Handler
 
-	mu     sync.Mutex
-	server *http.Server
-	ended  chan error
+	serving sync.Mutex // server and ended; mu is the plane's
+	server  *http.Server
+	ended   chan error
 }
 
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -50,8 +50,8 @@ func (s *site) start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.serving.Lock()
+	defer s.serving.Unlock()
 	s.address = listener.Addr().String()
 	s.url = "http://" + s.address
 	s.server, s.ended = api.NewServer(s.handler, silent), make(chan error, 1)
@@ -60,8 +60,8 @@ func (s *site) start(t testing.TB) {
 
 // stop ends as a killed control plane does: every connection breaks.
 func (s *site) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.serving.Lock()
+	defer s.serving.Unlock()
 	if s.server == nil {
 		return
 	}
