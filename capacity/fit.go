@@ -290,7 +290,7 @@ func (f *Fit) Predict(n float64) Prediction {
 	low, high := f.region.at(n)
 	scatter := quantileT(0.95, f.DF) * f.Sigma
 	if f.relative {
-		scatter *= p.X
+		scatter = quantileT(0.95, f.DF) * max(f.Sigma, leastScatter) * p.X
 	}
 	below, above := math.Hypot(scatter, max(0, p.X-low)), math.Hypot(scatter, max(0, high-p.X))
 	if p.Extrapolated {

@@ -60,9 +60,13 @@ func relative(points []Point) samples {
 	return s
 }
 
-// leastScatter is the share by which measurements scatter at least, so that
-// those without any still weigh.
-const leastScatter = 1e-6
+// How little measurements can scatter, as shares. Those of one sitting may
+// agree by chance, or because they share what another sitting will not: the
+// same processes, the same neighbours. Weighing takes them nearly as they are.
+const (
+	leastScatter = 0.02
+	leastWeight  = 1e-6
+)
 
 // likely is the mean of the law with and without α and β.
 func (s samples) likely() Law {
@@ -73,7 +77,7 @@ func (s samples) likely() Law {
 	for _, most := range [][2]float64{{0, 0}, {1, 0}, {0, 1}, {1, 1}} {
 		law, sum := s.nearest(most[0], most[1])
 		k := 2 + most[0] + most[1] // γ and the scatter too
-		score := n*math.Log(max(sum/n, leastScatter*leastScatter)) + 2*k + 2*k*(k+1)/(n-k-1)
+		score := n*math.Log(max(sum/n, leastWeight*leastWeight)) + 2*k + 2*k*(k+1)/(n-k-1)
 		laws, scores = append(laws, law), append(scores, score)
 		best = min(best, score)
 	}
