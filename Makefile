@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # Without one, the last wheel of PyPI that holds them is fetched.
 CASES   ?= $(wildcard ../shared/data/onnx-backend-tests.tar.gz)
 
-.PHONY: build test bench bench-gateway bench-load bench-up chaos validate-capacity conformance examples
+.PHONY: build test bench bench-gateway bench-load bench-up chaos validate-capacity plans conformance examples
 
 build: ## a static binary: ./greenlight
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o greenlight ./cmd/greenlight
@@ -29,6 +29,9 @@ bench-up: ## the time to a first prediction; the costs of an idle control plane
 
 validate-capacity: ## capacity plans against measurements: three workloads, fitted on 1 to 4 replicas, measured at 8
 	bench/capacity.sh
+
+plans: ## capacity plans of the three examples with their grade, into docs/plans
+	scripts/plans.sh
 
 chaos: ## kills and replaces the parts of a running system under load
 	bench/chaos.sh

@@ -26,7 +26,7 @@ for example in ${*:-penguins digits co2}; do
     case $example in
     penguins) plan penguins --rate 400 --growth '5%/month' --slo 'p99<50ms' ;;
     digits) plan digits --rate 1500 --growth '8%/month' --slo 'p99<100ms' --event 'launch=2027-03-08..2027-03-15:x1.5' ;;
-    co2) plan co2 --rate 3000 --growth '3%/month' --slo 'p99<100ms' --zones 3 --survive-zone ;;
+    co2) plan co2 --rate 1000 --growth '3%/month' --slo 'p99<100ms' --zones 3 --survive-zone ;;
     *) echo "no example $example" >&2 && exit 2 ;;
     esac
 done
