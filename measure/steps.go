@@ -20,9 +20,13 @@ const (
 	leastQuota = 0.01 // cores; the least that a description takes
 )
 
-// roomFor is what gateway and generator may use each, in cores, at twice the
-// replicas that are measured: so many are checked later.
-const roomFor = 0.6
+// What may be used at twice the replicas that are measured, because so many are
+// checked later: cores by gateway and generator each, and the share of the
+// machine by all. Beyond, they slow each other down.
+const (
+	roomFor   = 0.6
+	fullShare = 0.8
+)
 
 // gateway measures the gateway before a service that does nothing: its ceiling,
 // and the time of a request that is spent outside a replica.
@@ -159,12 +163,13 @@ func (s *session) quota(ctx context.Context) error {
 			return greenlight.Errorf(greenlight.CodeUnsupported, "one replica used %.2f cores, more than the %.3g that it is held to: "+
 				"this machine gives Greenlight no control groups (cgroup v1 or v2) that it may write, and without them more replicas on one machine do not show what they carry", r.Replica[0], q)
 		}
-		need := twice * max(r.Gateway, r.Own)
-		if need <= roomFor*1.1 || q == leastQuota {
+		use := twice * (q*r.busy(q) + r.Gateway + r.Own)
+		over := max(use/(fullShare*float64(s.Cores)), twice*max(r.Gateway, r.Own)/roomFor)
+		if over <= 1.1 || q == leastQuota {
 			break
 		}
-		s.say("%d replicas of %.3g cores would need %.1f cores for gateway or generator; smaller ones are tried", 2*s.most(), q, need)
-		q *= roomFor / need
+		s.say("%d replicas of %.3g cores would use %.2g cores with gateway and generator; smaller ones are tried", 2*s.most(), q, use)
+		q /= over
 	}
 	s.found.Quota = q
 	s.note("Nothing says how many cores a replica has, so each was held to %.3g, small enough for %d of them, the gateway and the generator to fit on %d cores. Give --cpu, or resources in the description, for others.", q, 2*s.most(), s.Cores)
