@@ -341,7 +341,7 @@ func TestDocumentedDescriptions(t *testing.T) {
 	read := 0
 	for _, file := range markdown(t) {
 		for _, m := range yaml.FindAllStringSubmatch(readText(t, file), -1) {
-			if !strings.Contains(m[1], "services:") {
+			if !strings.Contains(m[1], "services:") || within(filepath.ToSlash(filepath.Dir(file)), "docs/plans") { // plans hold what goes into one
 				continue
 			}
 			if _, err := spec.Parse(file, []byte(m[1])); err != nil {

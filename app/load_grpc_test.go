@@ -38,7 +38,8 @@ func TestLoadOfGRPC(t *testing.T) {
 		{"rpc", "", append(model, "--grpc-model", "iris/versions/1"), "0 errors map[OK:10] ModelInfer iris/versions/1"},
 		{"rpc", "", []string{"--grpc-model", "penguins", "--proof", proof}, "0 errors map[OK:10] ModelInfer penguins"},
 	} {
-		args := append([]string{"load", c.target, "--state", f.path(".greenlight"), "--rate", "50", "--duration", "200ms", "--max-lag", "30s", "--json", "--quiet"}, c.args...)
+		// Two seconds, because the service is looked at once a second.
+		args := append([]string{"load", c.target, "--state", f.path(".greenlight"), "--rate", "5", "--duration", "2s", "--max-lag", "30s", "--json", "--quiet"}, c.args...)
 		if !slices.Contains(args, "--body") && !slices.Contains(args, "--proof") {
 			must(t, os.WriteFile(f.path("message.bin"), []byte(c.message), 0o600))
 			args = append(args, "--body", f.path("message.bin"))

@@ -40,21 +40,9 @@ keeps, newest first: the last %d of each.
 }
 
 func runCapacityList(ctx context.Context, env Env, o capacityListOptions, arg string) error {
-	c, err := o.connect("")
+	c, names, err := o.services(ctx, arg)
 	if err != nil {
 		return err
-	}
-	status, err := c.Status(ctx)
-	if err != nil {
-		return err
-	}
-	names := servicesOf(status)
-	if arg != "" {
-		name, err := chooseService(status, arg)
-		if err != nil {
-			return err
-		}
-		names = []serviceName{name}
 	}
 	all := []control.CapacityPlan{}
 	for _, n := range names {
@@ -132,15 +120,7 @@ or the newest.
 }
 
 func runCapacityShow(ctx context.Context, env Env, o capacityShowOptions, arg, id string) error {
-	c, err := o.connect("")
-	if err != nil {
-		return err
-	}
-	status, err := c.Status(ctx)
-	if err != nil {
-		return err
-	}
-	name, err := chooseService(status, arg)
+	c, name, err := o.service(ctx, arg)
 	if err != nil {
 		return err
 	}

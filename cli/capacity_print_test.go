@@ -37,7 +37,7 @@ func TestPrintedPlan(t *testing.T) {
 	for name, want := range map[string][]string{
 		"whole": {"Run 5 replicas from Dec 2026, and later up to ", "\nJan 2027 – Feb 2027 ", "within the SLO", "\nhow sure    What 5 replicas carry", "\nbottleneck  database, at 511/s:", "\ncost        $147 a month in Dec 2026: 3 × e2-standard-2 at Google Cloud", "\nexpires     2027-06-01: "},
 		"unmet": {"9 replicas in Dec 2026 will do, but the peak of Mar 2027 is not met", " not met ", "\nruns out    database, in Mar 2027"},
-		"plain": {"Run ", "p99 below\n250 ms at ", "The traffic is stated, not measured", "as far as measurements at up to 8 tell."},
+		"plain": {"Run ", "p99 below 250 ms\nat peaks", "The traffic is stated, not measured", "as far as measurements at up to 8 tell."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := printed(t, name)

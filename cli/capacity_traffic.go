@@ -81,15 +81,7 @@ func runCapacityTraffic(ctx context.Context, env Env, o capacityTrafficOptions, 
 	if err != nil {
 		return err
 	}
-	c, err := o.connect("")
-	if err != nil {
-		return err
-	}
-	status, err := c.Status(ctx)
-	if err != nil {
-		return err
-	}
-	name, err := chooseService(status, arg)
+	c, name, err := o.service(ctx, arg)
 	if err != nil {
 		return err
 	}

@@ -45,21 +45,9 @@ runs has "running" with all that is known of it.
 }
 
 func runLoadList(ctx context.Context, env Env, o loadListOptions, arg string) error {
-	c, err := o.connect("")
+	c, names, err := o.services(ctx, arg)
 	if err != nil {
 		return err
-	}
-	status, err := c.Status(ctx)
-	if err != nil {
-		return err
-	}
-	names := servicesOf(status)
-	if arg != "" {
-		name, err := chooseService(status, arg)
-		if err != nil {
-			return err
-		}
-		names = []serviceName{name}
 	}
 	running, kept := []listedLoad{}, []listedLoad{}
 	for _, n := range names {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"strings"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/api/client"
 	"github.com/greenlight-dev/greenlight/control"
 )
 
@@ -11,6 +13,36 @@ import (
 type serviceName struct{ environment, service string }
 
 func (n serviceName) String() string { return n.environment + "/" + n.service }
+
+// status connects, and asks for everything at this moment.
+func (o *connectOptions) status(ctx context.Context) (*client.Client, control.Status, error) {
+	c, err := o.connect("")
+	if err != nil {
+		return nil, control.Status{}, err
+	}
+	status, err := c.Status(ctx)
+	return c, status, err
+}
+
+// service connects, and gives the service that an argument means.
+func (o *connectOptions) service(ctx context.Context, arg string) (*client.Client, serviceName, error) {
+	c, status, err := o.status(ctx)
+	if err != nil {
+		return nil, serviceName{}, err
+	}
+	name, err := chooseService(status, arg)
+	return c, name, err
+}
+
+// services are the same of a service, or of all where the argument is "".
+func (o *connectOptions) services(ctx context.Context, arg string) (*client.Client, []serviceName, error) {
+	c, status, err := o.status(ctx)
+	if err != nil || arg == "" {
+		return c, servicesOf(status), err
+	}
+	name, err := chooseService(status, arg)
+	return c, []serviceName{name}, err
+}
 
 // chooseService finds the service that an argument means: NAME where only one
 // environment has it, else ENV/NAME.

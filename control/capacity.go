@@ -105,18 +105,9 @@ func (p *Plane) KeepPlan(ctx context.Context, environment, service string, text 
 	if kept.ID, err = newKeptID(time.Now()); err != nil {
 		return CapacityPlan{}, err
 	}
-	p.keeping.Lock()
-	defer p.keeping.Unlock()
-	if err := writeKept(folder, kept.ID, &kept, text); err != nil {
+	if err := p.keepFile(ctx, folder, kept.ID, &kept, text, kept.event(), PlansKept); err != nil {
 		return CapacityPlan{}, err
 	}
-	if _, err := p.options.Store.Record(ctx, kept.event()); err != nil {
-		return CapacityPlan{}, errors.Join(err, removeKept(folder, kept.ID))
-	}
-	if err := forgetKept(folder, PlansKept); err != nil {
-		p.options.Log.Error("removing old capacity plans", "error", err)
-	}
-	p.newEvidence()
 	return kept, nil
 }
 

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -50,6 +51,24 @@ func newKeptID(now time.Time) (string, error) {
 }
 
 var keptID = regexp.MustCompile(`^[0-9]{8}-[0-9]{9}-[0-9a-f]{6}$`)
+
+// keepFile keeps what was handed in with its summary and its event, and forgets
+// the oldest beyond some most.
+func (p *Plane) keepFile(ctx context.Context, folder, id string, summary any, result []byte, event greenlight.Event, most int) error {
+	p.keeping.Lock()
+	defer p.keeping.Unlock()
+	if err := writeKept(folder, id, summary, result); err != nil {
+		return err
+	}
+	if _, err := p.options.Store.Record(ctx, event); err != nil {
+		return errors.Join(err, removeKept(folder, id))
+	}
+	if err := forgetKept(folder, most); err != nil {
+		p.options.Log.Error("removing what was kept before", "folder", folder, "error", err)
+	}
+	p.newEvidence()
+	return nil
+}
 
 func writeKept(folder, id string, summary any, result []byte) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {

@@ -78,18 +78,9 @@ func (p *Plane) KeepLoad(ctx context.Context, environment, service string, resul
 	if run.ID, err = newKeptID(time.Now()); err != nil {
 		return LoadRun{}, err
 	}
-	p.keeping.Lock()
-	defer p.keeping.Unlock()
-	if err := writeKept(folder, run.ID, &run, result); err != nil {
+	if err := p.keepFile(ctx, folder, run.ID, &run, result, run.event(), LoadsKept); err != nil {
 		return LoadRun{}, err
 	}
-	if _, err := p.options.Store.Record(ctx, run.event()); err != nil {
-		return LoadRun{}, errors.Join(err, removeKept(folder, run.ID))
-	}
-	if err := forgetKept(folder, LoadsKept); err != nil {
-		p.options.Log.Error("removing old results of load tests", "error", err)
-	}
-	p.newEvidence()
 	return run, nil
 }
 
