@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -54,7 +55,7 @@ type Fit struct {
 	// Sigma and SSE with them.
 	relative   bool
 	covariance *mat.SymDense
-	region     region
+	region     func() region // found when a prediction first asks for it
 }
 
 // FitLaw fits the law. It needs four points at three different N.
@@ -211,7 +212,8 @@ func describe(law Law, s samples) (*Fit, error) {
 	t := quantileT(0.95, f.DF)
 	around := func(v, se float64) [2]float64 { return [2]float64{v - t*se, v + t*se} }
 	f.CI95 = Intervals{around(law.Alpha, f.SE.Alpha), around(law.Beta, f.SE.Beta), around(law.Gamma, f.SE.Gamma)}
-	f.region = regionOf(f, s)
+	whole := *f
+	f.region = sync.OnceValue(func() region { return regionOf(&whole, s) })
 	f.peak()
 	return f, nil
 }
@@ -287,7 +289,7 @@ type Prediction struct {
 // Predict is the throughput at n with its interval.
 func (f *Fit) Predict(n float64) Prediction {
 	p := Prediction{N: n, X: f.At(n), Extrapolated: n > 2*f.MaxN}
-	low, high := f.region.at(n)
+	low, high := f.region().at(n)
 	scatter := quantileT(0.95, f.DF) * f.Sigma
 	if f.relative {
 		scatter = quantileT(0.95, f.DF) * max(f.Sigma, leastScatter) * p.X
