@@ -16,6 +16,7 @@ type fake struct {
 	stages   map[string]float64 // ceilings of those that are measured alone
 	gateway  float64            // core-seconds of the gateway for a request
 	unheld   bool               // to a quota
+	throttle float64            // seconds that a request with little to do waits where its quota is less than a core
 	perSlot  float64            // requests a second of one client; 0 is 1000
 	disturb  func(run int, r *measure.Reading)
 	replicas int
@@ -55,6 +56,9 @@ func (f *fake) Load(_ context.Context, t measure.Traffic) (measure.Reading, erro
 		rate = min(rate, slot*float64(t.Clients))
 	}
 	r := measure.Reading{Rate: rate, Mean: f.cost + 0.001, P99: 3 * f.cost, Gateway: rate * f.gateway, Own: rate * f.gateway / 2, Idle: 0.5, Times: times(f.cost + 0.001)}
+	if t.Rate > 0 && f.quota < 1 {
+		r.Mean += f.throttle
+	}
 	for range f.replicas {
 		r.Replica = append(r.Replica, rate*f.cost/n)
 	}

@@ -169,9 +169,13 @@ func (s *session) saturate(ctx context.Context, n, clients int) (Run, error) {
 func (s *session) saturateAt(ctx context.Context, quota float64, n, clients int) (Run, error) {
 	if err := s.calm(ctx, quota*float64(n)); err != nil {
 		return Run{}, err
+	return s.loadAt(ctx, quota, n, Traffic{Clients: clients, Warmup: s.Warmup, Duration: s.Duration})
+}
+
+func (s *session) loadAt(ctx context.Context, quota float64, n int, t Traffic) (Run, error) {
 	}
-	r, err := s.subject.Load(ctx, Traffic{Clients: clients, Warmup: s.Warmup, Duration: s.Duration})
-	return Run{N: n, Quota: quota, Clients: clients, Reading: r}, err
+	r, err := s.subject.Load(ctx, t)
+	return Run{N: n, Quota: quota, Clients: t.Clients, Reading: r}, err
 }
 
 // calm waits until the machine has room for replicas that use so many cores.

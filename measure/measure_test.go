@@ -76,6 +76,24 @@ func TestReplicasThatOnlyCompute(t *testing.T) {
 // A lock that shows at 8 replicas and not at 4 is found by larger ones, so the
 // plan's prediction is the lock's; the law alone misses it.
 func TestHiddenLock(t *testing.T) {
+// What a request waits for its quota is no work of the replica: the time of a
+// request is measured with a core, and the rest with the quota.
+func TestServiceTimeWithoutThrottling(t *testing.T) {
+	f := &fake{cost: 0.003, throttle: 0.09}
+	e := measured(t, f, options())
+	if !near(e.Light.Mean, 0.004, 1e-9) || e.Light.Quota != 1 || e.Parallel() != 1 {
+		t.Errorf("a request takes %v s of a replica with %v cores that works on %d at once, want 0.004, 1 and 1", e.Light.Mean, e.Light.Quota, e.Parallel())
+	}
+	if e.Quota != 0.15 || e.Rising[0].Quota != 0.15 || !near(e.Rising[len(e.Rising)-1].Rate, 50, 1e-9) {
+		t.Errorf("after it, a replica of %v cores carries %v", e.Rising[0].Quota, e.Rising[len(e.Rising)-1].Rate)
+	}
+	for _, a := range f.asked {
+		if a.Rate > 0 && (!near(a.Rate, 10, 1e-9) || a.Duration != 10*second) {
+			t.Errorf("with little to do: %+v; want 10/s, and for long enough to see 300, up to ten runs", a)
+		}
+	}
+}
+
 	e := measured(t, &fake{cost: 0.003, ceiling: 285}, options())
 	s := stage(e, measure.Hidden)
 	if s == nil || !near(s.Ceiling, 285, 1e-9) {

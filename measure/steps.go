@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -177,7 +178,10 @@ func (s *session) quota(ctx context.Context) error {
 }
 
 // light measures one replica with little to do: how long it takes for a
-// request without waiting, and how much that varies.
+// request without waiting, and how much that varies. It has a core of its own
+// meanwhile: what a request waits for its quota is no work, and a few that wait
+// for the kernel's next period would make all of them look as if they varied by
+// as much.
 func (s *session) light(ctx context.Context) error {
 	r, err := s.valid(ctx, "one replica", s.found.Quota, func() (Run, error) { return s.saturate(ctx, 1, 8) })
 	if err != nil {
@@ -187,17 +191,25 @@ func (s *session) light(ctx context.Context) error {
 	if rate <= 0 {
 		return greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: one replica answered nothing in %s", s.Duration)
 	}
-	reading, err := s.subject.Load(ctx, Traffic{Rate: rate, Warmup: s.Warmup, Duration: s.Duration})
-	if err != nil {
+	quota := max(s.found.Quota, min(1, float64(s.Cores)-reserved))
+	if err := s.subject.Limit(ctx, quota); err != nil {
 		return err
 	}
-	s.found.Light = Run{N: 1, Quota: s.found.Quota, Reading: reading}
-	s.say("one replica at %s, %.0f %% of what it carries: mean %s, p99 %s", plan.Rate(rate), 100*lightLoad, plan.Seconds(reading.Mean), plan.Seconds(reading.P99))
-	return nil
+	traffic := Traffic{Rate: rate, Warmup: s.Warmup, Duration: min(10*s.Duration, max(s.Duration, seconds(lightRequests/rate)))}
+	if s.found.Light, err = s.valid(ctx, "one replica with little to do", quota, func() (Run, error) { return s.loadAt(ctx, quota, 1, traffic) }); err != nil {
+		return err
+	}
+	s.say("one replica of %.3g cores at %s, %.0f %% of what it carries: mean %s, p99 %s",
+		quota, plan.Rate(rate), 100*lightLoad, plan.Seconds(s.found.Light.Mean), plan.Seconds(s.found.Light.P99))
+	return s.subject.Limit(ctx, s.found.Quota)
 }
 
-// lightLoad is the share of its throughput at which a request hardly waits.
-const lightLoad = 0.2
+const (
+	lightLoad     = 0.2   // share of its throughput at which a request hardly waits
+	lightRequests = 300.0 // at least so many make a 99th percentile
+)
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // rising puts more and more clients on one replica until they bring no more.
 func (s *session) rising(ctx context.Context) error {
