@@ -140,7 +140,7 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 	if in.Latency, err = o.latency(ctx, found, in.Policy); err != nil {
 		return err
 	}
-	in.Measurements, in.Stages = found.Measurements(), found.Stages
+	in.Measurements, in.Larger, in.Stages = found.Measurements(), found.Larger, found.Stages
 	p, err := plan.Make(*in)
 	if err != nil {
 		return err

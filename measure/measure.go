@@ -47,12 +47,14 @@ type Run struct {
 
 // Evidence is what was measured.
 type Evidence struct {
-	Quota    float64 `json:"quota"`   // cores that each replica was held to
-	Clients  int     `json:"clients"` // for each replica
-	Runs     []Run   `json:"runs"`
-	Rising   []Run   `json:"rising"` // one replica, more and more clients
-	Lifted   []Run   `json:"lifted"` // the most replicas with a larger quota
-	Repeated int     `json:"repeated"`
+	Quota   float64 `json:"quota"`   // cores that each replica was held to
+	Clients int     `json:"clients"` // for each replica
+	Runs    []Run   `json:"runs"`
+	Rising  []Run   `json:"rising"` // one replica, more and more clients
+	Lifted  []Run   `json:"lifted"` // the most replicas with a larger quota
+	// Larger is what Lifted comes to; nil where they waited for something.
+	Larger   *plan.Larger `json:"larger,omitempty"`
+	Repeated int          `json:"repeated"`
 	// Light is one replica with little to do.
 	Light  Run          `json:"light"`
 	Stages []plan.Stage `json:"stages"`
@@ -167,12 +169,12 @@ func (s *session) saturate(ctx context.Context, n, clients int) (Run, error) {
 }
 
 func (s *session) saturateAt(ctx context.Context, quota float64, n, clients int) (Run, error) {
-	if err := s.calm(ctx, quota*float64(n)); err != nil {
-		return Run{}, err
 	return s.loadAt(ctx, quota, n, Traffic{Clients: clients, Warmup: s.Warmup, Duration: s.Duration})
 }
 
 func (s *session) loadAt(ctx context.Context, quota float64, n int, t Traffic) (Run, error) {
+	if err := s.calm(ctx, quota*float64(n)); err != nil {
+		return Run{}, err
 	}
 	r, err := s.subject.Load(ctx, t)
 	return Run{N: n, Quota: quota, Clients: t.Clients, Reading: r}, err

@@ -62,6 +62,9 @@ func TestReplicasThatOnlyCompute(t *testing.T) {
 	if s := stage(e, measure.Hidden); s != nil {
 		t.Errorf("found %+v, which is not there", s)
 	}
+	if l := e.Larger; l == nil || l.Replicas != 4 || l.Cores != 0.3 || !near(l.As, 8, 1e-9) || !near(l.X, 400, 1e-9) || l.Runs != 3 || !near(l.Deviation, 0.04, 1e-9) {
+		t.Errorf("larger replicas: %+v, want 4 of 0.3 cores that carry 400 as 8 would", l)
+	}
 	if !noted(e, "nothing that they share gave way up to 400/s") {
 		t.Errorf("notes: %q", e.Notes)
 	}
@@ -73,9 +76,6 @@ func TestReplicasThatOnlyCompute(t *testing.T) {
 	}
 }
 
-// A lock that shows at 8 replicas and not at 4 is found by larger ones, so the
-// plan's prediction is the lock's; the law alone misses it.
-func TestHiddenLock(t *testing.T) {
 // What a request waits for its quota is no work of the replica: the time of a
 // request is measured with a core, and the rest with the quota.
 func TestServiceTimeWithoutThrottling(t *testing.T) {
@@ -94,9 +94,12 @@ func TestServiceTimeWithoutThrottling(t *testing.T) {
 	}
 }
 
+// A lock that shows at 8 replicas and not at 4 is found by larger ones, so the
+// plan's prediction is the lock's; the law alone misses it.
+func TestHiddenLock(t *testing.T) {
 	e := measured(t, &fake{cost: 0.003, ceiling: 285}, options())
 	s := stage(e, measure.Hidden)
-	if s == nil || !near(s.Ceiling, 285, 1e-9) {
+	if s == nil || !near(s.Ceiling, 285, 1e-9) || e.Larger != nil {
 		t.Fatalf("found %+v; notes %q", s, e.Notes)
 	}
 	var points []capacity.Point

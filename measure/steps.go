@@ -11,7 +11,6 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	greenlight "github.com/greenlight-dev/greenlight"
-	"github.com/greenlight-dev/greenlight/capacity"
 	"github.com/greenlight-dev/greenlight/capacity/plan"
 )
 
@@ -302,7 +301,11 @@ func (s *session) hidden(ctx context.Context, quota float64) error {
 		return nil
 	case busy >= leastBusy:
 		s.note("%s still used %.0f %% of them: nothing that they share gave way up to %s.", most, 100*busy, plan.Rate(stat.Mean(rates, nil)))
-		s.doubt(quota, stat.Mean(rates, nil))
+		mean, deviation := stat.MeanStdDev(rates, nil)
+		s.found.Larger = &plan.Larger{
+			Replicas: s.most(), Cores: quota, As: float64(s.most()) * quota / s.found.Quota, X: mean, Runs: len(rates),
+			Deviation: min(1, math.Hypot(deviation/mean/math.Sqrt(float64(len(rates))), leastInferred)),
+		}
 		return nil
 	}
 	more, err := s.saturateAt(ctx, quota, s.most(), 4*s.most()*s.found.Clients)
@@ -326,21 +329,4 @@ func (s *session) hidden(ctx context.Context, quota float64) error {
 	s.found.Stages = append(s.found.Stages, stage)
 	s.note("%s used only %.0f %% of them and came to %s: they wait for something that all of them share and that no stage names: a lock, a table, another service.", most, 100*busy, plan.Rate(stage.Ceiling))
 	return nil
-}
-
-// doubt holds the law against what larger replicas carried: a bend that they
-// do not show may be the machine's noise.
-func (s *session) doubt(quota, rate float64) {
-	var points []capacity.Point
-	for _, r := range s.found.Runs {
-		points = append(points, capacity.Point{N: float64(r.N), X: r.Rate})
-	}
-	fit, err := capacity.FitScaling(points)
-	if err != nil {
-		return
-	}
-	n := float64(s.most()) * quota / s.found.Quota
-	if x := fit.At(n); x < (1-mostSpread)*rate {
-		s.note("The law says %s for the cores that these had, %.0f %% less than they carried: part of its bend is noise of this machine. Measure again when it has less to do, or with more --rounds.", plan.Rate(x), 100*(1-x/rate))
-	}
 }

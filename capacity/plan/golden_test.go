@@ -21,6 +21,7 @@ func TestGolden(t *testing.T) {
 		"plain": func(in *plan.Input) { // the least that a plan is made from
 			in.Stages, in.Notes, in.Replica = nil, nil, plan.Replica{}
 			in.Policy = plan.Policy{}
+			in.Larger = &plan.Larger{Replicas: 8, Cores: 0.5, As: 16, X: 760, Runs: 3, Deviation: 0.042}
 			d, err := demand.FromRate(demand.Stated{Rate: 60, Growth: 0.04, Uncertainty: 0.1}, demand.Options{Periods: 3, PeakToMean: 2, From: in.At})
 			if err != nil {
 				t.Fatal(err)

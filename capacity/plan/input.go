@@ -16,6 +16,7 @@ const (
 	MaxReplicas = 1_000 // as many as greenlight.yaml takes
 	maxStages   = 20
 	maxNotes    = 50
+	maxCores    = 1_000
 )
 
 // Input is what a plan is made from.
@@ -24,6 +25,7 @@ type Input struct {
 	At              time.Time // when the plan is made
 
 	Measurements []Measurement // at least four, at three different N
+	Larger       *Larger       // nil: no larger replicas were measured, or they waited for something
 	Stages       []Stage
 	Latency      Latency
 	SLO          SLO
@@ -40,6 +42,21 @@ type Measurement struct {
 	X      float64 `json:"x"`             // requests a second
 	P99    float64 `json:"p99,omitempty"` // 0: not measured
 	Errors float64 `json:"errors"`        // share of the requests
+}
+
+// Larger is the throughput of saturated replicas with more cores than the
+// planned ones have. They drove all that they share as more replicas would, and
+// nothing of it gave way: so it stands for that of As planned ones, as one
+// measurement more.
+type Larger struct {
+	Replicas int     `json:"replicas"`
+	Cores    float64 `json:"cores"` // of each
+	As       float64 `json:"as"`    // how many planned replicas have as many cores
+	X        float64 `json:"x"`     // requests a second; the mean of the runs
+	Runs     int     `json:"runs"`
+	// Deviation is the standard deviation of X as that of As planned ones, as
+	// a share: scatter of the runs, and what larger ones may do otherwise.
+	Deviation float64 `json:"deviation"`
 }
 
 // Stage is something that all replicas share: the gateway, a database, a
@@ -197,6 +214,9 @@ func (in Input) checkStages() error {
 }
 
 func (in Input) checkEvidence() error {
+	if l := in.Larger; l != nil && (l.Replicas < 1 || l.Replicas > MaxReplicas || l.Runs < 1 || !(l.Cores > 0 && l.Cores <= maxCores)) {
+		return invalid("larger replicas: %d of %v cores in %d runs; want 1 to %d, above 0 to %d cores, and a run", l.Replicas, l.Cores, l.Runs, MaxReplicas, maxCores)
+	}
 	for i, m := range in.Measurements {
 		if !(m.Errors >= 0 && m.Errors <= 1) || !(m.P99 >= 0 && m.P99 <= 1e6) {
 			return invalid("measurement %d: errors are %v and p99 %v s; want a share from 0 to 1 and a time", i+1, m.Errors, m.P99)
@@ -214,12 +234,16 @@ func (in Input) checkEvidence() error {
 	return nil
 }
 
-func (in Input) points() []capacity.Point {
+// fit is the law of what was measured.
+func (in Input) fit() (*capacity.Fit, error) {
 	points := make([]capacity.Point, len(in.Measurements))
 	for i, m := range in.Measurements {
 		points[i] = capacity.Point{N: m.N, X: m.X}
 	}
-	return points
+	if in.Larger == nil {
+		return capacity.FitScaling(points)
+	}
+	return capacity.FitScaling(points, capacity.StandIn{Point: capacity.Point{N: in.Larger.As, X: in.Larger.X}, Deviation: in.Larger.Deviation})
 }
 
 func invalid(format string, args ...any) error {

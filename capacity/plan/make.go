@@ -16,7 +16,7 @@ func Make(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit, err := capacity.FitScaling(in.points())
+	fit, err := in.fit()
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +57,11 @@ func evidence(in *Input, fit *capacity.Fit) Evidence {
 		return &r
 	}
 	return Evidence{
-		Measurements: slices.Clone(in.Measurements),
-		Law:          capacity.Law(three(capacity.Estimates(fit.Law))),
-		SE:           three(fit.SE),
-		CI95:         capacity.Intervals{Alpha: two(fit.CI95.Alpha), Beta: two(fit.CI95.Beta), Gamma: two(fit.CI95.Gamma)},
-		PeakN:        maybe(fit.PeakN), LimitX: maybe(fit.LimitX), Sigma: round(fit.Sigma), DF: fit.DF, MaxN: fit.MaxN,
+		Measurements: slices.Clone(in.Measurements), Larger: in.Larger,
+		Law:   capacity.Law(three(capacity.Estimates(fit.Law))),
+		SE:    three(fit.SE),
+		CI95:  capacity.Intervals{Alpha: two(fit.CI95.Alpha), Beta: two(fit.CI95.Beta), Gamma: two(fit.CI95.Gamma)},
+		PeakN: maybe(fit.PeakN), LimitX: maybe(fit.LimitX), Sigma: round(fit.Sigma), DF: fit.DF, MaxN: fit.MaxN,
 		Stages: in.Stages, Notes: in.Notes,
 		Concurrency: in.Latency.Surface.Concurrency, ServiceCV: round(in.Latency.Surface.CV), Outside: in.Latency.Outside,
 		ServiceTime: round(float64(in.Latency.Surface.Concurrency) / fit.Gamma),

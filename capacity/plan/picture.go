@@ -37,6 +37,10 @@ func (p *Plan) capacityChart() htmltemplate.HTML {
 		c.Dots = append(c.Dots, chart.Dot{At: chart.Point{m.N, m.X}, Title: fmt.Sprintf("%s: %s measured", count(int(m.N), "replica"), perSecond(m.X))})
 		top = max(top, m.X)
 	}
+	if l := p.Evidence.Larger; l != nil {
+		c.Dots = append(c.Dots, chart.Dot{At: chart.Point{l.As, l.X}, Title: l.text()})
+		top = max(top, l.X)
+	}
 	c.X = chart.Axis{To: max(float64(len(p.Curve)), 2), Write: short, Whole: true, Title: "replicas"}
 	c.Y = chart.Axis{To: most(top) * 1.15, Write: short, Title: "requests/s"}
 	c.Bands = []chart.Band{{Colour: chart.Run, Low: low, High: high}}

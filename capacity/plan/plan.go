@@ -63,7 +63,8 @@ type Inputs struct {
 // Evidence is what was measured, and the law that was fitted to it.
 type Evidence struct {
 	Measurements []Measurement      `json:"measurements"`
-	Law          capacity.Law       `json:"law"` // of capacity.FitScaling
+	Larger       *Larger            `json:"larger,omitempty"` // nil: there are none, or they say nothing of the law
+	Law          capacity.Law       `json:"law"`              // of capacity.FitScaling
 	SE           capacity.Estimates `json:"se"`
 	CI95         capacity.Intervals `json:"ci95"`
 	PeakN        *float64           `json:"peak_n"` // nil: the law has no peak

@@ -129,6 +129,28 @@ func TestBeyondTwiceWhatWasMeasuredIsSaid(t *testing.T) {
 	}
 }
 
+func TestLargerReplicasCorrectTheLaw(t *testing.T) {
+	in := input(t)
+	in.Stages, in.Demand = nil, growing(100, 1200, 12)
+	in.Measurements = measured(capacity.Law{Alpha: 0.005, Gamma: 62}, 1, 2, 3, 4)
+	without := made(t, in)
+	in.Larger = &plan.Larger{Replicas: 4, Cores: 1, As: 8, X: 0.9 * without.Curve[7].X, Runs: 3, Deviation: 0.04}
+	p := made(t, in)
+	if at, was := p.Curve[7].X, without.Curve[7].X; at > 0.98*was || at < 0.9*was {
+		t.Errorf("8 replicas carry %v, %v without; larger ones carried %v", at, was, in.Larger.X)
+	}
+	if p.Evidence.MaxN != 4 || p.Curve[7].Extrapolated || !p.Curve[8].Extrapolated {
+		t.Errorf("up to %v replicas were measured: %+v, %+v", p.Evidence.MaxN, p.Curve[7], p.Curve[8])
+	}
+	if g, err := p.Grade([]capacity.Point{{N: 8, X: p.Curve[7].X}}, nil); err != nil || g.Capacity[0].Fitted {
+		t.Errorf("8 replicas count as measured, and never ran: %+v, %v", g.Capacity, err)
+	}
+	again, err := plan.Rethink(p, plan.Change{})
+	if err != nil || again.Curve[7] != p.Curve[7] {
+		t.Errorf("made anew: %+v, %v; want %+v", again, err, p.Curve[7])
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	in := input(t)
 	in.Stages, in.Demand = nil, growing(100, 110, 3)
@@ -196,6 +218,8 @@ func TestInputsAreRefused(t *testing.T) {
 		"the latency surface has":    func(in *plan.Input) { in.Latency.Surface = &latency.Surface{} },
 		"measurement 2: errors":      func(in *plan.Input) { in.Measurements[1].Errors = 2 },
 		"the law has three":          func(in *plan.Input) { in.Measurements = in.Measurements[:3] },
+		"larger replicas: 4 of 0 c":  func(in *plan.Input) { in.Larger = &plan.Larger{Replicas: 4, As: 8, X: 400, Runs: 3, Deviation: 0.04} },
+		"with a deviation of 0":      func(in *plan.Input) { in.Larger = &plan.Larger{Replicas: 4, Cores: 1, As: 8, X: 400, Runs: 3} },
 		"a replica of -1 cores":      func(in *plan.Input) { in.Replica.CPU = -1 },
 	} {
 		in := input(t)

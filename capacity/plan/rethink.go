@@ -62,7 +62,7 @@ func inputs(in *Input, priced bool) *Inputs {
 func (p *Plan) input() (Input, error) {
 	in := Input{
 		System: p.System, Service: p.Service, At: p.MadeAt,
-		Measurements: p.Evidence.Measurements, Stages: p.Evidence.Stages, Notes: p.Evidence.Notes,
+		Measurements: p.Evidence.Measurements, Larger: p.Evidence.Larger, Stages: p.Evidence.Stages, Notes: p.Evidence.Notes,
 		Latency: Latency{Surface: p.Latency, Outside: p.Evidence.Outside}, SLO: p.SLO, Policy: p.Policy,
 	}
 	i := p.Inputs

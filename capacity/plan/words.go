@@ -6,11 +6,19 @@ import (
 	"time"
 )
 
+// text says what larger replicas carried, and what that is taken for.
+func (l *Larger) text() string {
+	return fmt.Sprintf("%s with %s cores each carried %s (mean of %s), and count as one measurement at %s", count(l.Replicas, "replica"), short(l.Cores), perSecond(l.X), count(l.Runs, "run"), short(l.As))
+}
+
 // method says how the figures came about.
 func (c *carry) method() []string {
 	s := c.in.Latency.Surface
 	list := []string{
 		fmt.Sprintf("Throughput was measured at 1 to %s saturated replicas (%s) and the Universal Scalability Law fitted to it by least squares of relative errors; with and without contention and coherency, each weighted by how likely the measurements make it, so that scatter is not taken for a bend. Intervals are of 95 %%, with Student's t of %s of freedom.", short(c.fit.MaxN), count(len(c.in.Measurements), "measurement"), count(c.fit.DF, "degree")),
+	}
+	if l := c.in.Larger; l != nil {
+		list = append(list, "Larger replicas drive what all share as more replicas do, and nothing of it gave way: "+l.text()+".")
 	}
 	if len(c.in.Stages) > 0 {
 		list = append(list, fmt.Sprintf("What all replicas share (%s) was loaded alone. What is carried is the least of the law and of each stage's ceiling.", strings.Join(c.stageNames(), ", ")))
