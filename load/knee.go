@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
@@ -155,6 +157,10 @@ func (k *Knee) climb(ctx context.Context, o *KneeOptions, rate float64, trial fu
 			return false, err
 		}
 		rung := k.take(o, rate, r)
+		if k.most() == 0 && r.allWrong() {
+			return false, greenlight.Errorf(greenlight.CodeInvalid, "all %s answers at %s were wrong (%s), which fewer requests do not mend: "+
+				"look at them with greenlight load --rate 1, or say which are right with --expect-status", grouped(r.Requests), PerSecond(rate), r.errorText()+": "+r.statusText())
+		}
 		if rung.Met {
 			return true, nil
 		}
@@ -172,6 +178,19 @@ func (k *Knee) climb(ctx context.Context, o *KneeOptions, rate float64, trial fu
 		}
 	}
 	return false, nil
+}
+
+// allWrong tells whether every request was answered, and wrongly, by a target
+// that did not say that it had too much to do.
+func (r *Result) allWrong() bool {
+	for status := range r.Statuses {
+		code, err := strconv.Atoi(status)
+		if err != nil || code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout {
+			return false
+		}
+	}
+	wrong := r.ErrorKinds[KindStatus] + r.ErrorKinds[KindCheck]
+	return r.Requests > 0 && wrong == r.Requests
 }
 
 // take adds a rung.

@@ -64,6 +64,27 @@ func TestKnee(t *testing.T) {
 	}
 }
 
+// TestKneeOfWrongAnswers: what is wrong at any rate is no question of how many;
+// a target with too much to do says so by 5xx or 429.
+func TestKneeOfWrongAnswers(t *testing.T) {
+	for status, wrong := range map[string]bool{"404": true, "200": true, "503": false, "429": false, "UNAVAILABLE": false} {
+		o := kneeOptions(t)
+		runs := 0
+		_, err := FindKnee(context.Background(), o, func(_ context.Context, rate float64) (*Result, error) {
+			runs++
+			n := int64(10 * rate)
+			return &Result{
+				Planned: rate, Rate: rate, Elapsed: 10, Requests: n, Errors: n, ResponseTimes: newHistogram(), ServiceTimes: newHistogram(),
+				Statuses: map[string]int64{status: n}, ErrorKinds: map[Kind]int64{KindStatus: n},
+			}, nil
+		})
+		said := err != nil && greenlight.CodeOf(err) == greenlight.CodeInvalid && strings.Contains(err.Error(), "all 100 answers at 10/s were wrong") && strings.Contains(err.Error(), status+" × 100")
+		if said != wrong || wrong && runs != 1 {
+			t.Errorf("%s: %v after %d runs", status, err, runs)
+		}
+	}
+}
+
 // TestKneeOfAGate: the search goes on only as long as the gate needs it.
 func TestKneeOfAGate(t *testing.T) {
 	for atLeast, within := range map[float64]float64{200: 1 + decidedPrecision, 3000: 1 + decidedPrecision, 890: 1.03} {
