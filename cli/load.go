@@ -126,7 +126,7 @@ func newLoad(env Env) *cobra.Command {
 	o.addRequestFlags(cmd.Flags())
 	o.addShapeFlags(cmd.Flags())
 	o.addReportFlags(cmd.Flags())
-	cmd.AddCommand(newLoadKnee(env), newLoadCompare(env), newLoadList(env), newLoadShow(env))
+	cmd.AddCommand(newLoadKnee(env), newLoadCompare(env), newLoadList(env), newLoadShow(env), newLoadStop(env))
 	return cmd
 }
 

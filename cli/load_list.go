@@ -106,7 +106,7 @@ func printLoads(out io.Writer, runs []listedLoad, now time.Time) error {
 		r := &runs[i].LoadRun
 		id, slowest, said := r.ID, load.Seconds(r.P999), loadSaid(r)
 		if live := runs[i].Running; live != nil {
-			id, slowest, said = "–", "–", liveSaid(live)
+			slowest, said = "–", liveSaid(live)
 		}
 		fmt.Fprintf(w, "%s/%s\t%s\t%s ago\t%s\t%s\t%.3g %%\t%s\t%s\t%s\t%s\n", r.Environment, r.Service, id, now.Sub(r.StartedAt).Round(time.Second),
 			tame(loadAsked(r)), load.PerSecond(r.Rate), 100*r.Errors, load.Seconds(r.P50), load.Seconds(r.P99), slowest, tame(said))

@@ -135,7 +135,7 @@ func (l *liveTest) report(ctx context.Context, r control.LoadReport) bool {
 	order, err := l.service.client.ReportLoad(ctx, l.service.name.environment, l.service.name.service, l.id, r)
 	switch code := greenlight.CodeOf(err); {
 	case err == nil && order.Stop != "":
-		l.stop(&load.StopError{Reason: "stopped in the console by " + order.Stop})
+		l.stop(&load.StopError{Reason: "stopped by " + order.Stop})
 	case err != nil:
 		return code == greenlight.CodeUnavailable || code == greenlight.CodeInternal
 	}

@@ -105,10 +105,10 @@ func TestAskedToStop(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the test goes on")
 	}
-	if err := whyDone(ctx); !isStop(err) || err.Error() != "stopped in the console by user:grace" {
+	if err := whyDone(ctx); !isStop(err) || err.Error() != "stopped by user:grace" {
 		t.Errorf("the test ends with %v", err)
 	}
-	test.live.came("stopped in the console by user:grace", "20260102-030405000-4b7d9a")
+	test.live.came("stopped by user:grace", "20260102-030405000-4b7d9a")
 	test.live.finish()
 	if calls := plane.Calls(); len(calls) != 2 || !strings.HasPrefix(calls[1], "ReportLoad dev iris ") {
 		t.Errorf("the plane was asked %q", calls)

@@ -153,10 +153,10 @@ func TestRunningLoadsWithoutJavaScript(t *testing.T) {
 		t.Error("a second of the warm-up has a rate")
 	}
 	p.report(0, func(l *control.LiveLoad) {
-		l.State, l.Kept, l.VoidReason, l.Stopped = control.LoadEnded, p.loads[0].ID, "the generator was late", "stopped in the console by user:grace"
+		l.State, l.Kept, l.VoidReason, l.Stopped = control.LoadEnded, p.loads[0].ID, "the generator was late", "stopped by user:grace"
 	})
 	ended := get(t, h, "/load")
-	for _, want := range []string{"ended", "stopped in the console by user:grace", "Void: the generator was late", "Open its result"} {
+	for _, want := range []string{"ended", "stopped by user:grace", "Void: the generator was late", "Open its result"} {
 		if !strings.Contains(ended.main(), want) {
 			t.Errorf("the page of a test that ended does not say %q", want)
 		}
@@ -213,7 +213,7 @@ func runningLoads(t *testing.T, browser context.Context) {
 	}
 	kept := s.loads[0].ID
 	s.report(0, func(l *control.LiveLoad) {
-		l.State, l.Kept, l.Stopped = control.LoadEnded, kept, "stopped in the console by user:ada"
+		l.State, l.Kept, l.Stopped = control.LoadEnded, kept, "stopped by user:ada"
 	})
 	tb.await("the link to its result", part(`a.button`)+`?.getAttribute("href") === "`+predictorLoads+kept+`"`)
 	s.drop()

@@ -72,7 +72,7 @@ func TestLiveLoad(t *testing.T) {
 			t.Errorf("the answer to the next report is %+v", order)
 		}
 		last := reportAt(4.2)
-		last.Ended, last.Kept, last.Stopped = true, "20260102-030409000-aaaaaa", "stopped in the console by user:grace"
+		last.Ended, last.Kept, last.Stopped = true, "20260102-030409000-aaaaaa", "stopped by user:grace"
 		report(last)
 		report(reportAt(5)) // too late
 		if all := w.RunningLoads(); all[0].State != control.LoadEnded || all[0].Kept != last.Kept || all[0].Elapsed != 4.2 {

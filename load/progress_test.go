@@ -73,11 +73,11 @@ func TestStoppedOnPurpose(t *testing.T) {
 			o.Clients, o.Duration, o.Think = 2, time.Minute, 10*time.Millisecond
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
-		timer := time.AfterFunc(300*time.Millisecond, func() { cancel(&load.StopError{Reason: "stopped in the console by user:ada"}) })
+		timer := time.AfterFunc(300*time.Millisecond, func() { cancel(&load.StopError{Reason: "stopped by user:ada"}) })
 		r, err := load.Run(ctx, o)
 		timer.Stop()
 		cancel(nil)
-		if err != nil || r.Stopped != "stopped in the console by user:ada" || r.Requests == 0 || r.Elapsed > 30 {
+		if err != nil || r.Stopped != "stopped by user:ada" || r.Requests == 0 || r.Elapsed > 30 {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
