@@ -18,6 +18,7 @@ type compareOptions struct {
 	pairs   int
 	each    time.Duration
 	metrics []string
+	least   string
 }
 
 func newLoadCompare(env Env) *cobra.Command {
@@ -25,11 +26,12 @@ func newLoadCompare(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare A B",
 		Short: "Tell whether two targets, or two results, differ",
-		Long: `Tell whether two targets differ: runs of A and B in turn, in pairs, the first of
-each pair chosen by chance, and a permutation test over the pairs. It prints the
+		Long: `Tell whether two targets differ: runs of A and B in turn, in pairs, each the
+first of half of them, and a permutation test over the pairs. It prints the
 difference with its 95 % interval, how often the method calls a difference where
-there is none, and the smallest change that this many pairs would find. With the
-same URL twice it checks itself.
+there is none, and the smallest change that this many pairs would find. What is
+smaller than --least is not called different. With the same URL twice it checks
+itself.
 
 A and B can also be results: files that greenlight load --output wrote, ids that
 greenlight load list shows, or SERVICE@ID. Then only the chance within each run
@@ -58,6 +60,7 @@ can be told, not what differs from one run to the next.
 	f.DurationVar(&o.each, "each", 5*time.Second, "time of each run")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "part of it, at the start, that is not counted")
 	f.StringSliceVar(&o.metrics, "metric", []string{"p50", "p99"}, "what is compared: p50 to p99.99, mean, max, rate, service.p99")
+	f.StringVar(&o.least, "least", "1%", "the smallest change that is called different")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 	return cmd
@@ -68,6 +71,13 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 	o.shape = "constant"
 	if o.pairs < load.MinPairs || o.pairs > load.MaxPairs {
 		return &usageError{fmt.Errorf("--pairs is %d; want %d to %d", o.pairs, load.MinPairs, load.MaxPairs)}
+	}
+	least, err := parseShare("least", o.least)
+	if err != nil {
+		return err
+	}
+	if least < 0 || least >= 1 {
+		return &usageError{fmt.Errorf("--least is %s; want 0%% or more, and less than 100%%", o.least)}
 	}
 	var tests [2]*loadTest
 	for i, url := range []string{a, b} {
@@ -104,7 +114,7 @@ func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string)
 		for k := range pairs {
 			pairs[k] = load.Pair{A: figures[i](resultsA[k]), B: figures[i](resultsB[k])}
 		}
-		c, err := load.Compare(name, pairs, o.seed)
+		c, err := load.Compare(name, pairs, least, o.seed)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -167,8 +177,11 @@ func printComparisons(out io.Writer, all []*load.Comparison) error {
 	alarms := 0.0
 	for _, c := range all {
 		said, standing := "no difference shown", plain
-		if c.Different {
+		switch {
+		case c.Different:
 			said, standing = "different", yellow
+		case c.Sure():
+			said = fmt.Sprintf("differ by less than %.3g %%", 100*c.Least)
 		}
 		t.add(cell{text: c.Metric, colour: bold}, cell{text: said, colour: standing}, cell{text: metricText(c.Metric, c.A), right: true}, cell{text: metricText(c.Metric, c.B), right: true},
 			cell{text: fmt.Sprintf("%+.1f %%", 100*c.Change), right: true}, cell{text: fmt.Sprintf("%+.1f … %+.1f %%", 100*c.CI95[0], 100*c.CI95[1])},

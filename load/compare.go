@@ -26,14 +26,20 @@ type Comparison struct {
 	CI95   [2]float64 `json:"ci95"` // of Change
 	// P is the probability of a difference as large by chance alone.
 	P float64 `json:"p"`
-	// FalseAlarms is how often the method calls a difference, at a level of
-	// 0.05, when labels are given to these very runs by chance.
+	// Least is the smallest change that is called different, a share: what is
+	// smaller may be real, but nobody would act on it.
+	Least float64 `json:"least"`
+	// FalseAlarms is how often the method calls a difference when labels are
+	// given to these very runs by chance.
 	FalseAlarms float64 `json:"false_alarms"`
 	// Detectable is the change that this many pairs with this much noise
 	// find in 80 % of cases.
 	Detectable float64 `json:"detectable"`
-	Different  bool    `json:"different"` // P is below 0.05
+	Different  bool    `json:"different"` // P is below 0.05, and Change Least or more
 }
+
+// Sure tells that chance alone hardly shows as much, however little it is.
+func (c *Comparison) Sure() bool { return c.P < level }
 
 // Bounds of a comparison.
 const (
@@ -51,8 +57,12 @@ const (
 // pair follow each other, so what drifts in between is small; the test flips
 // the labels within pairs at random (Fisher's permutation test), which needs
 // no assumption of a distribution. Ratios are compared, so the figures have
-// to be above 0.
-func Compare(metric string, pairs []Pair, seed uint64) (*Comparison, error) {
+// to be above 0. least is the smallest change that matters, a share: many pairs
+// of a steady target show what differs by a thousandth.
+func Compare(metric string, pairs []Pair, least float64, seed uint64) (*Comparison, error) {
+	if !(least >= 0 && least < 1) {
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the least change that matters is %v; want a share from 0 to below 1", least)
+	}
 	if len(pairs) < MinPairs || len(pairs) > MaxPairs {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%d pairs; %d to %d are needed", len(pairs), MinPairs, MaxPairs)
 	}
@@ -74,9 +84,9 @@ func Compare(metric string, pairs []Pair, seed uint64) (*Comparison, error) {
 	c := &Comparison{
 		Metric: metric, Pairs: len(pairs), A: math.Exp(a / n), B: math.Exp(b / n),
 		Change: math.Expm1(mean), CI95: [2]float64{math.Expm1(mean - half), math.Expm1(mean + half)},
-		P: pValue(null, mean), FalseAlarms: falseAlarms(null), Detectable: math.Expm1(detectable(sd, n)),
+		P: pValue(null, mean), Least: least, FalseAlarms: falseAlarms(null, least), Detectable: math.Expm1(detectable(sd, n)),
 	}
-	c.Different = c.P < level
+	c.Different = c.Sure() && math.Abs(c.Change) >= least
 	return c, nil
 }
 
@@ -114,8 +124,8 @@ func pValue(null []float64, mean float64) float64 {
 }
 
 // falseAlarms is the share of labellings whose own p-value is below the
-// level: what ties and few pairs leave of it.
-func falseAlarms(null []float64) float64 {
+// level, what ties and few pairs leave of it, and whose change matters.
+func falseAlarms(null []float64, least float64) float64 {
 	n := len(null)
 	alarms := 0
 	for end := n; end > 0; {
@@ -128,7 +138,8 @@ func falseAlarms(null []float64) float64 {
 		}
 		alarms, end = n-first, first
 	}
-	return float64(alarms) / float64(n)
+	small, _ := slices.BinarySearch(null, math.Log1p(least))
+	return float64(min(alarms, n-small)) / float64(n)
 }
 
 // detectable is the mean log ratio that a paired t-test of n pairs finds
@@ -138,12 +149,11 @@ func detectable(sd, n float64) float64 {
 	return (t.Quantile(1-level/2) + t.Quantile(0.8)) * sd / math.Sqrt(n)
 }
 
-// Interleave runs A and B in pairs, the first of each pair chosen by chance,
-// so that neither is always the one after the other. trial runs one.
+// Interleave runs A and B in pairs. Each is the first of half of them, by
+// chance which, so that what being the second costs does not count for either.
+// trial runs one.
 func Interleave(ctx context.Context, pairs int, seed uint64, trial func(ctx context.Context, b bool) (*Result, error)) (a, b []*Result, err error) {
-	rng := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // not for secrets
-	for range pairs {
-		bFirst := rng.Uint64()&1 == 1
+	for _, bFirst := range order(pairs, seed) {
 		for _, second := range []bool{false, true} {
 			isB := bFirst != second
 			r, err := trial(ctx, isB)
@@ -161,6 +171,17 @@ func Interleave(ctx context.Context, pairs int, seed uint64, trial func(ctx cont
 		}
 	}
 	return a, b, ctx.Err()
+}
+
+// order says of which pairs B is the first.
+func order(pairs int, seed uint64) []bool {
+	rng := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // not for secrets
+	bFirst := make([]bool, pairs)
+	for i := range (pairs + rng.IntN(2)) / 2 {
+		bFirst[i] = true
+	}
+	rng.Shuffle(pairs, func(i, j int) { bFirst[i], bFirst[j] = bFirst[j], bFirst[i] })
+	return bFirst
 }
 
 // Metric takes a figure of a result: p50 to p99.99, mean, max, min, rate, or

@@ -36,7 +36,7 @@ func TestCompareKeepsItsPromise(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		var found, held int
 		for i := range rounds {
-			c, err := load.Compare("p99", runs(rng, pairs, noise, change), uint64(i))
+			c, err := load.Compare("p99", runs(rng, pairs, noise, change), 0, uint64(i))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestCompareKeepsItsPromise(t *testing.T) {
 // labellings.
 func TestCompareByHand(t *testing.T) {
 	pairs := []load.Pair{{1, 1.1}, {1, 1.2}, {1, 1.1}, {1, 1.3}, {1, 1.1}, {1, 1.2}}
-	c, err := load.Compare("mean", pairs, 1)
+	c, err := load.Compare("mean", pairs, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,22 +75,44 @@ func TestCompareByHand(t *testing.T) {
 	for i := range pairs {
 		pairs[i].B = pairs[i].A
 	}
-	if c, err = load.Compare("mean", pairs, 1); err != nil || c.P != 1 || c.Different || c.Change != 0 || c.FalseAlarms != 0 {
+	if c, err = load.Compare("mean", pairs, 0, 1); err != nil || c.P != 1 || c.Different || c.Change != 0 || c.FalseAlarms != 0 {
 		t.Errorf("equal runs give %+v (%v)", c, err)
 	}
 	many := make([]load.Pair, load.MaxPairs)
 	for i := range many {
 		many[i] = load.Pair{A: 1, B: 1}
 	}
-	if c, err = load.Compare("mean", many, 1); err != nil || c.P != 1 {
+	if c, err = load.Compare("mean", many, 0, 1); err != nil || c.P != 1 {
 		t.Errorf("a thousand equal pairs give %+v (%v)", c, err)
 	}
-	if _, err := load.Compare("mean", pairs[:5], 1); err == nil {
+	if _, err := load.Compare("mean", pairs[:5], 0, 1); err == nil {
 		t.Error("five pairs are taken")
 	}
 	pairs[3].B = 0
-	if _, err := load.Compare("mean", pairs, 1); err == nil || !strings.Contains(err.Error(), "pair 4") {
+	if _, err := load.Compare("mean", pairs, 0, 1); err == nil || !strings.Contains(err.Error(), "pair 4") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCompareLeast: what is sure and small is no difference that matters.
+func TestCompareLeast(t *testing.T) {
+	pairs := make([]load.Pair, 20)
+	for i := range pairs {
+		pairs[i] = load.Pair{A: 0.01, B: 0.01 * (1.004 + 0.0001*float64(i%3))}
+	}
+	for least, want := range map[float64]bool{0: true, 0.004: true, 0.01: false} {
+		c, err := load.Compare("p50", pairs, least, 1)
+		if err != nil || c.Different != want || c.P >= 0.05 || c.Least != least {
+			t.Errorf("at least %v: %+v, %v; want %v", least, c, err, want)
+		}
+		if none := c.FalseAlarms == 0; none != (least > 0) {
+			t.Errorf("at least %v: false alarms in %v", least, c.FalseAlarms)
+		}
+	}
+	for _, least := range []float64{-0.1, 1, math.NaN()} {
+		if _, err := load.Compare("p50", pairs, least, 1); err == nil {
+			t.Errorf("a least change of %v is taken", least)
+		}
 	}
 }
 
@@ -118,8 +140,8 @@ func TestInterleave(t *testing.T) {
 			t.Errorf("pair %d is %s", i/2, order[i:i+2])
 		}
 	}
-	if ab < 4 || ab > 16 {
-		t.Errorf("%d of 20 pairs begin with A", ab)
+	if ab != 10 || strings.HasPrefix(order, strings.Repeat("BA", 10)) || strings.HasPrefix(order, strings.Repeat("AB", 10)) {
+		t.Errorf("%d of 20 pairs begin with A, in the order %s", ab, order)
 	}
 }
 
