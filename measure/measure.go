@@ -227,7 +227,7 @@ func (s *session) rounds(ctx context.Context) error {
 		if len(loud) == 0 {
 			break
 		}
-		s.say("the rounds lie far apart at %d replicas; once more", loud)
+		s.say("the rounds lie far apart with %d replicas; once more", loud)
 		if err := s.round(ctx, round, loud); err != nil {
 			return err
 		}
@@ -257,7 +257,7 @@ func (s *session) round(ctx context.Context, round int, replicas []int) error {
 		if err := s.subject.Scale(ctx, n); err != nil {
 			return err
 		}
-		what := fmt.Sprintf("round %d, %d replicas", round, n)
+		what := fmt.Sprintf("round %d, %s", round, plan.Count(n, "replica"))
 		r, err := s.valid(ctx, what, s.found.Quota, func() (Run, error) { return s.saturate(ctx, n, n*s.found.Clients) })
 		if err != nil {
 			return err
@@ -288,7 +288,7 @@ func (s *session) waiting(ctx context.Context, what string, r Run) (Run, error) 
 		r = more
 	}
 	if r.busy(s.found.Quota) < leastBusy {
-		s.note("At %d replicas they used only %.0f %% of their quota, and more clients brought no more: they wait for something that they share.", r.N, 100*r.busy(s.found.Quota))
+		s.note("At %s they used only %.0f %% of their quota, and more clients brought no more: they wait for something that they share.", plan.Count(r.N, "replica"), 100*r.busy(s.found.Quota))
 	}
 	return r, nil
 }
@@ -310,14 +310,14 @@ func (s *session) checkSpread() error {
 		rates := s.rates(n)
 		kept := closest(rates, s.Rounds)
 		if spread(kept) > mostSpread {
-			return greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: at %d replicas the rounds lie %.0f %% apart (%.4g), more than %.0f %%: "+
-				"other work of this machine disturbs it; try again when it has less to do, or with a longer --duration", n, 100*spread(kept), rates, 100*mostSpread)
+			return greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: at %s the rounds lie %.0f %% apart (%.4g), more than %.0f %%: "+
+				"other work of this machine disturbs it; try again when it has less to do, or with a longer --duration", plan.Count(n, "replica"), 100*spread(kept), rates, 100*mostSpread)
 		}
 		if len(kept) == len(rates) {
 			continue
 		}
 		s.found.Runs = slices.DeleteFunc(s.found.Runs, func(r Run) bool { return r.N == n && !slices.Contains(kept, r.Rate) })
-		s.note("At %d replicas %d of %d runs lay far from the others (%.4g a second, kept %.4g) and were left out.", n, len(rates)-len(kept), len(rates), rates, kept)
+		s.note("At %s %d of %d runs lay far from the others (%.4g a second, kept %.4g) and were left out.", plan.Count(n, "replica"), len(rates)-len(kept), len(rates), rates, kept)
 	}
 	return nil
 }

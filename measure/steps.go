@@ -219,7 +219,7 @@ func (s *session) rising(ctx context.Context) error {
 			return err
 		}
 		s.found.Rising = append(s.found.Rising, Run{N: 1, Quota: s.found.Quota, Clients: c, Reading: r})
-		s.say("one replica, %d clients: %s, p99 %s", c, plan.Rate(r.Rate), plan.Seconds(r.P99))
+		s.say("one replica, %s: %s, p99 %s", plan.Count(c, "client"), plan.Rate(r.Rate), plan.Seconds(r.P99))
 		if c > 8 && r.Rate < best*(1+flat) {
 			break
 		}

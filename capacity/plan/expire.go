@@ -145,7 +145,7 @@ func (s *Standing) say() string {
 	case judged+len(s.Tests)+len(s.Capacity) == 0:
 		return "nothing to hold the plan against yet; it expires on " + s.ExpiresAt.Format(time.DateOnly)
 	}
-	return fmt.Sprintf("the plan holds: %s and %s; it expires on %s", count(judged, "period"), count(len(s.Tests)+len(s.Capacity), "load test"), s.ExpiresAt.Format(time.DateOnly))
+	return fmt.Sprintf("the plan holds: %s and %s; it expires on %s", Count(judged, "period"), Count(len(s.Tests)+len(s.Capacity), "load test"), s.ExpiresAt.Format(time.DateOnly))
 }
 
 // Why says why the plan has expired, "" while it holds.
@@ -156,14 +156,14 @@ func (s *Standing) Why() string {
 	case 1:
 		return s.Reasons[0].Text
 	}
-	return fmt.Sprintf("%s; and %s more", s.Reasons[0].Text, count(len(s.Reasons)-1, "reason"))
+	return fmt.Sprintf("%s; and %s more", s.Reasons[0].Text, Count(len(s.Reasons)-1, "reason"))
 }
 
 // standDemand holds the demand against the hours.
 func (p *Plan) standDemand(s *Standing, now time.Time, seen Production) {
 	hours, without, any := p.demandHours(seen)
 	if without > 0 {
-		s.note("left out of the demand, because of load tests: %s", count(without, "hour"))
+		s.note("left out of the demand, because of load tests: %s", Count(without, "hour"))
 	}
 	if !any {
 		s.note("no requests have come since the plan was made, so its demand is not judged")
@@ -297,7 +297,7 @@ func (p *Plan) standP99(s *Standing, t ProductionTest, later []ProductionTest) {
 	better := func(l ProductionTest) bool { return l.Planned >= answered*t.Planned && l.P99 <= p.SLO.P99 }
 	if g.Broken && !done(later, t.Replicas, better) && !s.has(ExpiredSLO) {
 		s.because(ExpiredSLO, "load test %s had a p99 of %s at %s with %s; the plan says that they bear %s within %s",
-			t.ID, seconds(t.P99), perSecond(t.Planned), count(t.Replicas, "replica"), perSecond(promised), seconds(p.SLO.P99))
+			t.ID, seconds(t.P99), perSecond(t.Planned), Count(t.Replicas, "replica"), perSecond(promised), seconds(p.SLO.P99))
 	}
 }
 
@@ -314,7 +314,7 @@ func (p *Plan) standCapacity(s *Standing, t ProductionTest, later []ProductionTe
 	better := func(l ProductionTest) bool { return l.Rate*passed >= g.Predicted/(1+p.Policy.MaxError) }
 	if g.Error > p.Policy.MaxError && !done(later, t.Replicas, better) && !s.has(ExpiredError) {
 		s.because(ExpiredError, "in load test %s, %s carried %s, where the plan says %s: off by %s, and the limit is %s",
-			t.ID, count(t.Replicas, "replica"), perSecond(g.Measured), perSecond(g.Predicted), percent(g.Error), percent(p.Policy.MaxError))
+			t.ID, Count(t.Replicas, "replica"), perSecond(g.Measured), perSecond(g.Predicted), percent(g.Error), percent(p.Policy.MaxError))
 	}
 }
 

@@ -105,8 +105,8 @@ func dollars(v float64) string {
 	return "$" + about(v)
 }
 
-// count is a number with its noun.
-func count(n int, noun string) string {
+// Count is a number with its noun.
+func Count(n int, noun string) string {
 	s := thousands(strconv.Itoa(n)) + " " + noun
 	if n != 1 {
 		s += "s"

@@ -18,7 +18,7 @@ var markdownPage string
 // functions are what both pages write figures with.
 func functions() map[string]any {
 	return map[string]any{
-		"rate": perSecond, "short": short, "about": aboutSeconds, "percent": percent, "tenths": tenths, "seconds": seconds, "dollars": dollars, "count": count,
+		"rate": perSecond, "short": short, "about": aboutSeconds, "percent": percent, "tenths": tenths, "seconds": seconds, "dollars": dollars, "count": Count,
 		"date":  func(t time.Time) string { return t.Format("2 January 2006") },
 		"lines": func(list []string) string { return strings.Join(list, ", ") },
 		"p99":   p99Text,

@@ -34,7 +34,7 @@ func (p *Plan) capacityChart() htmltemplate.HTML {
 		top = max(top, at.X)
 	}
 	for _, m := range p.Evidence.Measurements {
-		c.Dots = append(c.Dots, chart.Dot{At: chart.Point{m.N, m.X}, Title: fmt.Sprintf("%s: %s measured", count(int(m.N), "replica"), perSecond(m.X))})
+		c.Dots = append(c.Dots, chart.Dot{At: chart.Point{m.N, m.X}, Title: fmt.Sprintf("%s: %s measured", Count(int(m.N), "replica"), perSecond(m.X))})
 		top = max(top, m.X)
 	}
 	if l := p.Evidence.Larger; l != nil {
@@ -68,7 +68,7 @@ func planned(d Period) chart.Rule {
 // period.
 func (p *Plan) latencyChart() htmltemplate.HTML {
 	now := p.Periods[0]
-	c := chart.Chart{Label: "Response times of " + count(now.Replicas, "replica") + " by load"}
+	c := chart.Chart{Label: "Response times of " + Count(now.Replicas, "replica") + " by load"}
 	x := p.Evidence.Law.At(float64(now.Replicas))
 	unit := float64(p.Latency.Concurrency) * float64(now.Replicas) / x
 	var p50, p95, p99, low, high []chart.Point

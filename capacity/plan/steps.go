@@ -95,7 +95,7 @@ func (p *Plan) stepsText() string {
 		}
 	}
 	first, busiest := p.Periods[0], p.busiest()
-	text := count(first.Replicas, "replica") + " from " + first.Label
+	text := Count(first.Replicas, "replica") + " from " + first.Label
 	switch {
 	case len(changes) == 1:
 		return text + " through " + p.Periods[len(p.Periods)-1].Label
@@ -119,7 +119,7 @@ func (p *Plan) sureOfCapacity() []string {
 	first := p.Periods[0]
 	at := p.Curve[min(first.Replicas, len(p.Curve))-1]
 	text := fmt.Sprintf("What %s when saturated lies between %s and %s in 95 %% of cases, after %s at up to %s replicas; the plan counts on the low end.",
-		carries(first.Replicas), perSecond(at.Low), perSecond(at.High), count(len(p.Evidence.Measurements), "measurement"), short(p.Evidence.MaxN))
+		carries(first.Replicas), perSecond(at.Low), perSecond(at.High), Count(len(p.Evidence.Measurements), "measurement"), short(p.Evidence.MaxN))
 	list := []string{text}
 	if _, when := p.when(func(d Period) bool { return d.Met && d.Uncertain }); when != "" {
 		list = append(list, fmt.Sprintf("In %s the low end is not enough, only the expected value: uncertain.", when))
@@ -134,7 +134,7 @@ func carries(n int) string {
 	if n == 1 {
 		return "1 replica carries"
 	}
-	return count(n, "replica") + " carry"
+	return Count(n, "replica") + " carry"
 }
 
 func (p *Plan) sureOfDemand() string {

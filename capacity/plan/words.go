@@ -8,14 +8,14 @@ import (
 
 // text says what larger replicas carried, and what that is taken for.
 func (l *Larger) text() string {
-	return fmt.Sprintf("%s with %s cores each carried %s (mean of %s), and count as one measurement at %s", count(l.Replicas, "replica"), short(l.Cores), perSecond(l.X), count(l.Runs, "run"), short(l.As))
+	return fmt.Sprintf("%s with %s cores each carried %s (mean of %s), and count as one measurement at %s", Count(l.Replicas, "replica"), short(l.Cores), perSecond(l.X), Count(l.Runs, "run"), short(l.As))
 }
 
 // method says how the figures came about.
 func (c *carry) method() []string {
 	s := c.in.Latency.Surface
 	list := []string{
-		fmt.Sprintf("Throughput was measured at 1 to %s saturated replicas (%s) and the Universal Scalability Law fitted to it by least squares of relative errors; with and without contention and coherency, each weighted by how likely the measurements make it, so that scatter is not taken for a bend. Intervals are of 95 %%, with Student's t of %s of freedom.", short(c.fit.MaxN), count(len(c.in.Measurements), "measurement"), count(c.fit.DF, "degree")),
+		fmt.Sprintf("Throughput was measured at 1 to %s saturated replicas (%s) and the Universal Scalability Law fitted to it by least squares of relative errors; with and without contention and coherency, each weighted by how likely the measurements make it, so that scatter is not taken for a bend. Intervals are of 95 %%, with Student's t of %s of freedom.", short(c.fit.MaxN), Count(len(c.in.Measurements), "measurement"), Count(c.fit.DF, "degree")),
 	}
 	if l := c.in.Larger; l != nil {
 		list = append(list, "Larger replicas drive what all share as more replicas do, and nothing of it gave way: "+l.text()+".")
@@ -24,7 +24,7 @@ func (c *carry) method() []string {
 		list = append(list, fmt.Sprintf("What all replicas share (%s) was loaded alone. What is carried is the least of the law and of each stage's ceiling.", strings.Join(c.stageNames(), ", ")))
 	}
 	return append(list,
-		fmt.Sprintf("Response times come from simulations of %s requests at each load, with the balancer in use (%s), %s at once in a replica and service times that vary by %s of their mean. The upper end of their interval must meet the SLO.", short(float64(s.Requests)), s.Balancer, count(s.Concurrency, "request"), percent(s.CV)),
+		fmt.Sprintf("Response times come from simulations of %s requests at each load, with the balancer in use (%s), %s at once in a replica and service times that vary by %s of their mean. The upper end of their interval must meet the SLO.", short(float64(s.Requests)), s.Balancer, Count(s.Concurrency, "request"), percent(s.CV)),
 		fmt.Sprintf("Demand: %s. The peak of a period is %s times its mean (%s).", c.in.Demand.Method, short(c.in.Demand.PeakToMean), c.in.Demand.PeakSource),
 		"Replicas are decided by the high end of the demand's band and the low end of what is carried.",
 	)
@@ -145,7 +145,7 @@ func (p *Plan) when(is func(Period) bool) (first Period, words string) {
 	case others == 0:
 		return first, first.Label
 	}
-	return first, fmt.Sprintf("%s and %s", first.Label, count(others, "later period"))
+	return first, fmt.Sprintf("%s and %s", first.Label, Count(others, "later period"))
 }
 
 // packed is the most replicas on a machine of the first period's costs, when
@@ -185,7 +185,7 @@ func (c *carry) triggers(p *Plan) []Trigger {
 		{"rate", fmt.Sprintf("the peak rate of %s exceeds %s, the high end of its band", now.Label, perSecond(now.Peak.High)), round(now.Peak.High), "forecast again"},
 		{"slo", fmt.Sprintf("p99 exceeds %s", seconds(p.SLO.P99)), p.SLO.P99, "add replicas, then measure again"},
 		{"errors", fmt.Sprintf("errors exceed %s", percent(p.SLO.Errors)), p.SLO.Errors, "find the cause first, for the plan keeps load below saturation"},
-		{"at-max", fmt.Sprintf("%s run for more than 10 minutes", count(p.Scaling.Max, "replica")), float64(p.Scaling.Max), "raise max as the next period plans, if the bottleneck allows"},
+		{"at-max", fmt.Sprintf("%s run for more than 10 minutes", Count(p.Scaling.Max, "replica")), float64(p.Scaling.Max), "raise max as the next period plans, if the bottleneck allows"},
 	}
 	for _, s := range c.in.Stages {
 		most := c.in.Policy.StageUse * s.Ceiling
@@ -204,7 +204,7 @@ func (p *Plan) summarize() string {
 		if d.Label == first.Label {
 			return fmt.Sprintf("The peak of %s is not met: %s.", d.Label, d.Why)
 		}
-		return fmt.Sprintf("%s in %s will do, but the peak of %s is not met: %s.", count(first.Replicas, "replica"), first.Label, d.Label, d.Why)
+		return fmt.Sprintf("%s in %s will do, but the peak of %s is not met: %s.", Count(first.Replicas, "replica"), first.Label, d.Label, d.Why)
 	}
 	peaks := perSecond(first.Peak.High)
 	if busiest.Label != first.Label {
