@@ -12,6 +12,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -172,8 +173,22 @@ func (r *Release) Template(environment, folder string, program []string) greenli
 	if r.Kind() == "model" {
 		t.Command = serve(program, r.Models, folder, t.StopGrace)
 		t.Dir = folder
+		t.Env = withThreads(t.Env, t.Resources.MilliCPU)
 	}
 	return t
+}
+
+// withThreads lets a model server use as many threads as it has cores: more
+// would wake each other up for nothing, and use up together what the kernel
+// gives for a period. The runtime itself uses two at least.
+func withThreads(env map[string]string, milliCPU int64) map[string]string {
+	const name = "GOMAXPROCS"
+	if _, given := env[name]; given || milliCPU <= 0 {
+		return env
+	}
+	out := map[string]string{name: strconv.FormatInt((milliCPU+999)/1000, 10)}
+	maps.Copy(out, env)
+	return out
 }
 
 // serve is the command line that serves models. It finishes requests for as

@@ -177,6 +177,29 @@ func TestReleaseOfModels(t *testing.T) {
 	}
 }
 
+// A model server uses as many threads as it has cores, if nobody says
+// otherwise; a program of another kind is left alone.
+func TestThreadsOfAModelServer(t *testing.T) {
+	files := fstest.MapFS{"srv/shop/penguins/model.onnx": file("a model")}
+	for text, want := range map[string]string{
+		"{model: penguins}":                                                          "",
+		"{model: penguins, resources: {cpu: 0.1}}":                                   "1",
+		"{model: penguins, resources: {cpu: 1}}":                                     "1",
+		"{model: penguins, resources: {cpu: 1.5}}":                                   "2",
+		`{model: penguins, resources: {cpu: 0.1}, env: {GOMAXPROCS: "3", OTHER: x}}`: "3",
+		"{run: ./x, resources: {cpu: 0.1}}":                                          "",
+	} {
+		r := make1(t, text, files)
+		before := r.Digest()
+		if got := r.Template("dev", "/state", []string{"greenlight"}).Env; got["GOMAXPROCS"] != want || got["OTHER"] != r.Env["OTHER"] {
+			t.Errorf("%s: %v, want %q", text, got, want)
+		}
+		if r.Digest() != before {
+			t.Errorf("%s: the template changed the release", text)
+		}
+	}
+}
+
 func TestATreeOfTooManyFilesIsRefused(t *testing.T) {
 	files := fstest.MapFS{}
 	for i := range release.MaxTreeFiles + 1 {

@@ -180,7 +180,7 @@ func (w *Window) fill(n *node) {
 
 // Resources bound one replica; 0 is no bound.
 type Resources struct {
-	CPU    MilliCPU `json:"cpu,omitzero" min:"10m" max:"1024" aka:"cpus,cores" doc:"Processor cores: 0.5, 2, or thousandths as 500m."`
+	CPU    MilliCPU `json:"cpu,omitzero" min:"10m" max:"1024" aka:"cpus,cores" doc:"Processor cores: 0.5, 2, or thousandths as 500m. A model is served with as many threads, rounded up, unless env says GOMAXPROCS."`
 	Memory Bytes    `json:"memory,omitzero" min:"8Mi" max:"64Ti" aka:"mem,ram" doc:"Memory, as 512Mi or 2Gi."`
 }
 
