@@ -3,6 +3,8 @@ package measure
 import (
 	"fmt"
 	"math"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // The gates: what a run must show to count.
@@ -13,7 +15,8 @@ const (
 	mostErrors = 0.01
 	leastIdle  = 0.05 // of the machine's cores, for waiting to be the replicas' own
 	flat       = 0.05 // more throughput by twice the clients than this is not saturation
-	mostSpread = 0.20 // of the rounds at one N
+	mostSpread = 0.20 // of the rounds at one N: their standard deviation, as a share
+	wideSpread = 0.10 // more, and it is measured a few times more
 )
 
 // spoiled says why a run shows something else than its subject, "" when it
@@ -47,17 +50,14 @@ func (o *Options) spoiledService(r *Reading, quota float64) string {
 	return ""
 }
 
-// spread is how far values lie apart, as a share of their mean.
+// spread is the standard deviation of values, as a share of their mean.
 func spread(values []float64) float64 {
-	if len(values) == 0 {
+	if len(values) < 2 {
 		return 0
 	}
-	low, high, sum := values[0], values[0], 0.0
-	for _, v := range values {
-		low, high, sum = min(low, v), max(high, v), sum+v
-	}
-	if sum == 0 {
+	mean, deviation := stat.MeanStdDev(values, nil)
+	if mean == 0 {
 		return math.Inf(1)
 	}
-	return (high - low) / sum * float64(len(values))
+	return deviation / mean
 }

@@ -223,11 +223,11 @@ func (s *session) rounds(ctx context.Context) error {
 		}
 	}
 	for round := s.Rounds + 1; round <= s.Rounds+moreRounds; round++ {
-		loud := slices.DeleteFunc(slices.Clone(s.Replicas), func(n int) bool { return spread(closest(s.rates(n), s.Rounds)) <= mostSpread })
+		loud := slices.DeleteFunc(slices.Clone(s.Replicas), func(n int) bool { return spread(closest(s.rates(n))) <= wideSpread })
 		if len(loud) == 0 {
 			break
 		}
-		s.say("the rounds lie far apart with %d replicas; once more", loud)
+		s.say("the rounds scatter with %d replicas; once more", loud)
 		if err := s.round(ctx, round, loud); err != nil {
 			return err
 		}
@@ -238,11 +238,13 @@ func (s *session) rounds(ctx context.Context) error {
 // moreRounds is how often what lies apart is measured once more.
 const moreRounds = 3
 
-// closest is as many of the rates as are wanted, those that lie closest
-// together, ascending.
-func closest(rates []float64, wanted int) []float64 {
+// closest is three quarters of the rates or more, those that lie closest
+// together, ascending: what a neighbour spoiled is left out, and not what
+// differs.
+func closest(rates []float64) []float64 {
 	sorted := slices.Sorted(slices.Values(rates))
-	best := sorted[:min(wanted, len(sorted))]
+	wanted := len(sorted) - len(sorted)/4
+	best := sorted[:wanted]
 	for i := 1; i+wanted <= len(sorted); i++ {
 		if part := sorted[i : i+wanted]; spread(part) < spread(best) {
 			best = part
@@ -308,9 +310,9 @@ func (s *session) rates(n int) []float64 {
 func (s *session) checkSpread() error {
 	for _, n := range s.Replicas {
 		rates := s.rates(n)
-		kept := closest(rates, s.Rounds)
+		kept := closest(rates)
 		if spread(kept) > mostSpread {
-			return greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: at %s the rounds lie %.0f %% apart (%.4g), more than %.0f %%: "+
+			return greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: at %s the rounds scatter by %.0f %% (%.4g), more than %.0f %%: "+
 				"other work of this machine disturbs it; try again when it has less to do, or with a longer --duration", plan.Count(n, "replica"), 100*spread(kept), rates, 100*mostSpread)
 		}
 		if len(kept) == len(rates) {

@@ -168,7 +168,7 @@ func TestRoundsThatLieApart(t *testing.T) {
 	if len(e.Runs) != 12 || !noted(e, "1 of 4 runs lay far from the others") {
 		t.Errorf("%d runs; notes %q", len(e.Runs), e.Notes)
 	}
-	refused(t, swing(func(run int) float64 { return 0.5 + float64(run%7)/10 }), options(), greenlight.CodeUnavailable, "the rounds lie")
+	refused(t, swing(func(run int) float64 { return 0.4 + 0.15*float64(run%7) }), options(), greenlight.CodeUnavailable, "the rounds scatter by")
 }
 
 // Too few clients look like replicas that wait; twice as many tell.
