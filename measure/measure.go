@@ -238,11 +238,14 @@ func (s *session) rounds(ctx context.Context) error {
 // moreRounds is how often what lies apart is measured once more.
 const moreRounds = 3
 
-// closest is three quarters of the rates or more, those that lie closest
-// together, ascending: what a neighbour spoiled is left out, and not what
-// differs.
+// closest is the rates, ascending. Where they scatter, it is three quarters of
+// them, those that lie closest together: what a neighbour spoiled is left out,
+// and not what differs.
 func closest(rates []float64) []float64 {
 	sorted := slices.Sorted(slices.Values(rates))
+	if spread(sorted) <= wideSpread {
+		return sorted
+	}
 	wanted := len(sorted) - len(sorted)/4
 	best := sorted[:wanted]
 	for i := 1; i+wanted <= len(sorted); i++ {
