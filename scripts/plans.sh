@@ -18,7 +18,7 @@ plan() {
     fi
     how='--wait 5m --attempts 8 --rounds 5'
     "$out/greenlight" capacity plan "$example" "examples/$example" --out "docs/plans/$example" $how "$@"
-    "$out/greenlight" capacity check "docs/plans/$example/plan.json" --at 8 $how --json >"docs/plans/$example/grade.json"
+    "$out/greenlight" capacity check "docs/plans/$example/plan.json" --at 8 $how --json >"docs/plans/$example/grade.json" || [ $? -eq 3 ] # off by more than a plan may be: the grade says so
 }
 
 for example in ${*:-penguins digits co2}; do
