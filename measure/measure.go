@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/capacity/plan"
 )
@@ -232,7 +234,11 @@ func (s *session) rounds(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.checkSpread()
+	if err := s.checkSpread(); err != nil {
+		return err
+	}
+	s.tellWaiting()
+	return nil
 }
 
 // moreRounds is how often what lies apart is measured once more.
@@ -292,10 +298,23 @@ func (s *session) waiting(ctx context.Context, what string, r Run) (Run, error) 
 		}
 		r = more
 	}
-	if r.busy(s.found.Quota) < leastBusy {
-		s.note("At %s they used only %.0f %% of their quota, and more clients brought no more: they wait for something that they share.", plan.Count(r.N, "replica"), 100*r.busy(s.found.Quota))
-	}
 	return r, nil
+}
+
+// tellWaiting says at which N the replicas had time left, whatever the clients
+// asked; one run may be a hiccup.
+func (s *session) tellWaiting() {
+	for _, n := range s.Replicas {
+		var busy []float64
+		for _, r := range s.found.Runs {
+			if r.N == n {
+				busy = append(busy, r.busy(s.found.Quota))
+			}
+		}
+		if share := stat.Mean(busy, nil); share < leastBusy {
+			s.note("At %s they used only %.0f %% of their quota, and more clients brought no more: they wait for something that they share.", plan.Count(n, "replica"), 100*share)
+		}
+	}
 }
 
 func (s *session) rates(n int) []float64 {
