@@ -32,7 +32,7 @@ func charts(t *testing.T, browser context.Context) {
 	tb.await("an hour", `document.querySelector('[data-minutes="60"]').ariaPressed === "true"`)
 	at := eval[[]float64](tb, `(() => { const plot = document.querySelector("[data-chart=rate] .plot"); plot.scrollIntoView({block: "center"}); const r = plot.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
 	tb.run(chromedp.MouseEvent("mouseMoved", at[0], at[1]))
-	tb.await("the crosshair's time on every chart", `[...document.querySelectorAll(".key i")].every((i) => /^\d\d:\d\d:\d\d$/.test(i.textContent))`)
+	tb.await("the crosshair's time on every chart", `[...document.querySelectorAll(".key i")].every((i) => /^(\d+ \w+ \d\d:\d\d|\d\d:\d\d:\d\d)$/.test(i.textContent))`)
 }
 
 func logTail(t *testing.T, browser context.Context) {
