@@ -116,8 +116,8 @@ func (s samples) scatter() float64 {
 	return math.Sqrt(squares / float64(len(s)-len(counts)))
 }
 
-// How little measurements can scatter, as shares. Those of one sitting may
-// agree by chance, or because they share what another sitting will not: the
+// How little measurements can scatter, as shares. Those of one session may
+// agree by chance, or because they share what another will not: the
 // same processes, the same neighbours. Weighing takes them nearly as they are.
 const (
 	leastScatter = 0.02

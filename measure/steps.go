@@ -124,7 +124,7 @@ func (s *session) stage(ctx context.Context, name string, clients int) (Reading,
 }
 
 // What two measurements of the same differ by at least, as a share: a few of
-// one sitting that happen to agree prove no more than that. What was found by
+// one session that happen to agree prove no more than that. What was found by
 // replicas with more cores, and not alone, stands for what more replicas find.
 const (
 	leastDeviation = 0.02
