@@ -41,9 +41,15 @@ func TestFlaskBesideAModel(t *testing.T) {
 		web := s.service("web")
 		return web.Ready == 1 && web.Replicas[0].PID != before
 	})
-	if page := s.get("/"); !strings.Contains(page, "Which penguin is it?") {
-		t.Errorf("after gunicorn was killed and replaced: %s", page)
-	}
+	s.await("the page of the new gunicorn", func() bool { // the gateway hears of it a moment after it is ready
+		answer, err := http.Get("http://" + s.gateway + "/")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		page, err := io.ReadAll(answer.Body)
+		return err == nil && strings.Contains(string(page), "Which penguin is it?")
+	})
 }
 
 // shop is a copy of examples/shop with its environment.
