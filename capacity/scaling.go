@@ -71,16 +71,13 @@ func (p StandIn) check() error {
 
 // relative weighs residuals by the mean throughput at their N.
 func relative(points []Point) samples {
-	sum, count := make(map[float64]float64), make(map[float64]float64)
-	most := 0.0
+	s, most := samplesOf(points), 0.0
 	for _, p := range points {
-		sum[p.N] += p.X
-		count[p.N]++
 		most = max(most, p.X)
 	}
-	s := samplesOf(points)
+	means := s.means()
 	for i, p := range s {
-		mean := sum[p.N] / count[p.N]
+		mean := means[p.N]
 		if mean == 0 {
 			mean = most
 		}
@@ -101,19 +98,28 @@ func orNone(share float64) float64 {
 // share of it; 0 where each N was measured once.
 func (s samples) scatter() float64 {
 	var squares float64
-	sums, counts := make(map[float64]float64), make(map[float64]float64)
+	means := s.means()
 	for _, p := range s {
-		sums[p.N] += p.X
-		counts[p.N]++
-	}
-	for _, p := range s {
-		d := p.weight * (p.X - sums[p.N]/counts[p.N])
+		d := p.weight * (p.X - means[p.N])
 		squares += d * d
 	}
-	if len(s) == len(counts) {
+	if len(s) == len(means) {
 		return 0
 	}
-	return math.Sqrt(squares / float64(len(s)-len(counts)))
+	return math.Sqrt(squares / float64(len(s)-len(means)))
+}
+
+// means is the mean throughput at each N.
+func (s samples) means() map[float64]float64 {
+	means, counts := make(map[float64]float64), make(map[float64]float64)
+	for _, p := range s {
+		means[p.N] += p.X
+		counts[p.N]++
+	}
+	for n := range means {
+		means[n] /= counts[n]
+	}
+	return means
 }
 
 // How little measurements can scatter, as shares. Those of one session may

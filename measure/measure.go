@@ -305,26 +305,26 @@ func (s *session) waiting(ctx context.Context, what string, r Run) (Run, error) 
 // asked; one run may be a hiccup.
 func (s *session) tellWaiting() {
 	for _, n := range s.Replicas {
-		var busy []float64
-		for _, r := range s.found.Runs {
-			if r.N == n {
-				busy = append(busy, r.busy(s.found.Quota))
-			}
-		}
+		busy := s.at(n, func(r *Run) float64 { return r.busy(s.found.Quota) })
 		if share := stat.Mean(busy, nil); share < leastBusy {
 			s.note("At %s they used only %.0f %% of their quota, and more clients brought no more: they wait for something that they share.", plan.Count(n, "replica"), 100*share)
 		}
 	}
 }
 
-func (s *session) rates(n int) []float64 {
-	var rates []float64
-	for _, r := range s.found.Runs {
-		if r.N == n {
-			rates = append(rates, r.Rate)
+// at is a figure of every run of n replicas.
+func (s *session) at(n int, figure func(*Run) float64) []float64 {
+	var list []float64
+	for i := range s.found.Runs {
+		if r := &s.found.Runs[i]; r.N == n {
+			list = append(list, figure(r))
 		}
 	}
-	return rates
+	return list
+}
+
+func (s *session) rates(n int) []float64 {
+	return s.at(n, func(r *Run) float64 { return r.Rate })
 }
 
 // checkSpread leaves out runs that lie far from the others of their N, and

@@ -302,8 +302,8 @@ func (s *session) hidden(ctx context.Context, quota float64) error {
 		s.note("%s: too few runs counted, so what they share beyond the stages measured alone is not known.", most)
 		return nil
 	case busy >= leastBusy:
-		s.note("%s still used %.0f %% of them: nothing that they share gave way up to %s.", most, 100*busy, plan.Rate(stat.Mean(rates, nil)))
 		mean, deviation := stat.MeanStdDev(rates, nil)
+		s.note("%s still used %.0f %% of them: nothing that they share gave way up to %s.", most, 100*busy, plan.Rate(mean))
 		s.found.Larger = &plan.Larger{
 			Replicas: s.most(), Cores: quota, As: float64(s.most()) * quota / s.found.Quota, X: mean, Runs: len(rates),
 			Deviation: min(1, math.Hypot(deviation/mean/math.Sqrt(float64(len(rates))), leastInferred)),
