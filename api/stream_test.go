@@ -268,6 +268,11 @@ func TestLogs(t *testing.T) {
 	if calls := f.plane.Calls(); calls[0] != "Logs dev iris {Replica: Tail:0 Follow:true}" {
 		t.Errorf("the plane was asked %q", calls)
 	}
+}
+
+func TestLogsFail(t *testing.T) {
+	f := start(t)
+	f.plane.Lines = []control.LogLine{{Replica: "r1", Text: "before"}}
 	f.plane.Fail = greenlight.Errorf(greenlight.CodeUnavailable, "the file is gone")
 	broken := openStream(t, f.Address, iris+"/logs")
 	text := broken.rest(t)
