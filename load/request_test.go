@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/load"
 )
 
@@ -164,6 +165,20 @@ func TestFilesRefused(t *testing.T) {
 	for given, want := range map[string]string{"": "the header: EOF", "a,b\n": "no rows", "a,b\n1\n": "line 2"} {
 		if _, err := load.ReadCSVRows(strings.NewReader(given)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives %v, want %q", given, err, want)
+		}
+	}
+}
+
+// TestParseTargetShowsNoPassword: where a URL cannot be read, nobody knows which
+// part of it is the password.
+func TestParseTargetShowsNoPassword(t *testing.T) {
+	for _, given := range []string{
+		"http://app:sesame@127.0.0.1:1/", "http://app:ses ame@127.0.0.1:1/", "http://127.0.0.1:same/x@127.0.0.1/",
+		"ftp://app:sesame@127.0.0.1/", "ftp://app:se@same@127.0.0.1/", "http://app:%zzame@127.0.0.1",
+	} {
+		target, err := load.ParseTarget(t.Context(), given)
+		if greenlight.CodeOf(err) != greenlight.CodeInvalid || strings.Contains(err.Error(), "ame") {
+			t.Errorf("%s: %v, %v", given, target, err)
 		}
 	}
 }

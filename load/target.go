@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -36,7 +37,7 @@ func ParseTargetAt(ctx context.Context, text, address string) (*Target, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, greenlight.WithCode(greenlight.CodeInvalid, err)
+		return nil, unreadable(text, err)
 	}
 	t := &Target{URL: u, host: u.Host}
 	secure := false
@@ -50,7 +51,7 @@ func ParseTargetAt(ctx context.Context, text, address string) (*Target, error) {
 		u.Host = ""
 	}
 	if u.Hostname() == "" {
-		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%q is no address to load; want http://HOST:PORT/PATH or grpc://HOST:PORT/MODEL", text)
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%q is no address to load; want http://HOST:PORT/PATH or grpc://HOST:PORT/MODEL", withoutUser(text))
 	}
 	if u.User != nil {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the URL holds a user; give it by --header 'Authorization: …'")
@@ -71,6 +72,23 @@ func ParseTargetAt(ctx context.Context, text, address string) (*Target, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// unreadable is what is wrong with a URL, in words that quote no password.
+func unreadable(text string, err error) error {
+	var detail *url.Error
+	if strings.Contains(text, "@") || !errors.As(err, &detail) {
+		return greenlight.Errorf(greenlight.CodeInvalid, "the URL cannot be read; want http://HOST:PORT/PATH or grpc://HOST:PORT/MODEL, and no user or password in it")
+	}
+	return greenlight.WithCode(greenlight.CodeInvalid, err)
+}
+
+// withoutUser leaves out what may be a user and a password.
+func withoutUser(text string) string {
+	if i := strings.LastIndex(text, "@"); i >= 0 {
+		return "…" + text[i:]
+	}
+	return text
 }
 
 // lookUp gives the address of a host; port may be the name of a service.
