@@ -173,9 +173,12 @@ func (e *engine) finish(ctx context.Context) {
 
 func (e *engine) newWorker() *worker {
 	w := &worker{e: e, wake: make(chan int64, 1), values: newValues(), number: len(e.all)}
-	if e.o.HTTP2 {
+	switch {
+	case e.o.Operation != nil:
+		w.client = &repeater{operation: e.o.Operation, timeout: e.o.Timeout}
+	case e.o.HTTP2:
 		w.client = &http2{target: e.o.Target, transport: e.transport}
-	} else {
+	default:
 		w.client = newHTTP1(e.o.Target, e.o.Timeout, !e.o.CloseEach)
 	}
 	e.all = append(e.all, w)

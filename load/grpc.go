@@ -27,7 +27,12 @@ const grpcUnknown = 2 // also for codes that have no name
 
 // statusName is a status as results have it.
 func statusName(status int) string {
-	if code := status - grpcStatus; code >= 0 && code < len(grpcCodes) {
+	switch code := status - grpcStatus; {
+	case status == operationDone:
+		return "DONE"
+	case status == operationFailed:
+		return "FAILED"
+	case code >= 0 && code < len(grpcCodes):
 		return grpcCodes[code]
 	}
 	return strconv.Itoa(status)

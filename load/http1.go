@@ -27,6 +27,7 @@ type answer struct {
 	connected bool  // a connection was opened for it
 	kind      Kind
 	body      []byte // what was kept of it, until the next request
+	said      string // by the error of an operation
 }
 
 // client is one place for a request to be under way.

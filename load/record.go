@@ -21,6 +21,7 @@ type outcome struct {
 	kind     Kind
 	in, out  int64
 	connects int64
+	said     string // by the error of an operation
 }
 
 // recorder adds outcomes up.
@@ -35,13 +36,14 @@ type recorder struct {
 	late                   int64 // ended after the last request was due
 	length                 int64 // of the test, nanoseconds
 	response, service, lag *Histogram
-	statuses               [grpcStatus + len(grpcCodes)]int64
+	statuses               [endOfStatuses]int64
 	kinds                  map[Kind]int64
 	byRoute                map[routeStatus]*routeCount
 	in, out, connections   int64
 	last                   int64 // when the last one was done
 	answered               int64 // when the last answer came
 	unreachable            int64 // failures to connect since
+	failure                string
 	over                   []int64
 	second                 secondCount
 	seconds                []Second
@@ -100,6 +102,9 @@ func (r *recorder) record(o *outcome) {
 	r.last = max(r.last, o.done)
 	if o.done > r.length {
 		r.late++
+	}
+	if r.failure == "" {
+		r.failure = o.said
 	}
 	r.in += o.in
 	r.out += o.out
@@ -269,7 +274,7 @@ func (r *recorder) result(o *Options) (*Result, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	res := &Result{
-		Format: ResultFormat, Target: o.Target.URL.Redacted(), Model: "open", Protocol: "HTTP/1.1",
+		Format: ResultFormat, Target: o.targetName(), Model: "open", Protocol: o.protocol(), Failure: r.failure,
 		Requests: r.requests, Errors: r.errors, BytesIn: r.in, BytesOut: r.out, Connections: r.connections,
 		late: r.late, Response: r.response.Summary(), Service: r.service.Summary(), Lag: r.lag.Summary(),
 		ResponseTimes: r.response, ServiceTimes: r.service, LagTimes: r.lag,
@@ -277,12 +282,6 @@ func (r *recorder) result(o *Options) (*Result, error) {
 	}
 	if o.Arrivals == nil {
 		res.Model, res.Clients = "closed", o.Clients
-	}
-	switch {
-	case o.Target.GRPC:
-		res.Protocol = "gRPC"
-	case o.HTTP2:
-		res.Protocol = "HTTP/2"
 	}
 	if r.samples > 0 {
 		res.InFlight = r.inFlight / r.samples
@@ -310,7 +309,10 @@ func (r *recorder) result(o *Options) (*Result, error) {
 
 func routeResult(name string, status int, c *routeCount) RouteResult {
 	r := RouteResult{Name: name, Status: status, Requests: c.requests, Errors: c.errors, Response: c.response.Summary()}
-	if status >= grpcStatus {
+	switch {
+	case status >= operationDone:
+		r.Status, r.Code = 0, statusName(status)
+	case status >= grpcStatus:
 		r.Status, r.Code = http.StatusOK, statusName(status)
 	}
 	return r

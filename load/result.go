@@ -64,6 +64,7 @@ type Result struct {
 	ResponseTimes *Histogram `json:"-"`
 	ServiceTimes  *Histogram `json:"-"`
 	LagTimes      *Histogram `json:"-"`
+	Failure       string     `json:"-"` // the first one of an operation that counts, in its own words
 }
 
 // RouteResult is one name of the mix with one status.

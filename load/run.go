@@ -11,10 +11,12 @@ import (
 )
 
 // Options say what a test does. Either Arrivals is given (open model), or
-// Clients and Duration (closed).
+// Clients and Duration (closed). What is sent is a Mix of requests to a Target,
+// or an Operation.
 type Options struct {
 	Target      *Target
 	Mix         *Mix
+	Operation   *Operation // instead of Target and Mix
 	Arrivals    *Arrivals
 	Connections int // most at once, of the open model
 	Clients     int // that send one request after the other
@@ -39,6 +41,8 @@ const MaxConnections = 20_000
 func (o *Options) check() error {
 	open := o.Arrivals != nil
 	switch {
+	case (o.Operation == nil) != (o.Target != nil && o.Mix != nil):
+		return greenlight.Errorf(greenlight.CodeInvalid, "a test has either a target with requests or an operation")
 	case open == (o.Clients > 0):
 		return greenlight.Errorf(greenlight.CodeInvalid, "a test has either a rate or clients")
 	case open && (o.Connections < 1 || o.Connections > MaxConnections), !open && o.Clients > MaxConnections:
@@ -69,7 +73,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	o.HTTP2 = o.HTTP2 || o.Target.GRPC
+	if o.Operation != nil {
+		o.Mix = o.Operation.mix()
+	} else {
+		o.HTTP2 = o.HTTP2 || o.Target.GRPC
+	}
 	if err := o.probe(); err != nil {
 		return nil, err
 	}
@@ -82,6 +90,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // probe connects once: a test of nothing is an error, not a result.
 func (o *Options) probe() error {
+	if o.Operation != nil {
+		return o.probeOperation()
+	}
 	h := newHTTP1(o.Target, min(o.Timeout, 5*time.Second), true)
 	defer h.close()
 	if o.HTTP2 && o.Target.TLS != nil {
@@ -91,6 +102,35 @@ func (o *Options) probe() error {
 		return greenlight.Errorf(greenlight.CodeUnavailable, "%s does not answer: %w", o.Target.Address, err)
 	}
 	return nil
+}
+
+func (o *Options) probeOperation() error {
+	r := &repeater{operation: o.Operation, timeout: min(o.Timeout, 5*time.Second)}
+	defer r.close()
+	if _, err := r.connection(&answer{}); err != nil {
+		return greenlight.Errorf(greenlight.CodeUnavailable, "%s does not answer: %w", o.Operation.Target, err)
+	}
+	return nil
+}
+
+// targetName is the target as results have it.
+func (o *Options) targetName() string {
+	if o.Operation != nil {
+		return o.Operation.Target
+	}
+	return o.Target.URL.Redacted()
+}
+
+func (o *Options) protocol() string {
+	switch {
+	case o.Operation != nil:
+		return o.Operation.Protocol
+	case o.Target.GRPC:
+		return "gRPC"
+	case o.HTTP2:
+		return "HTTP/2"
+	}
+	return "HTTP/1.1"
 }
 
 // result sums the test up.

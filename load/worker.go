@@ -111,7 +111,7 @@ func (w *worker) step(c *compiled, due int64) Kind {
 	if a.kind == KindNone && !c.keep(a.body, w.values) {
 		a.kind = KindCheck
 	}
-	o := outcome{route: c.route, due: due, free: w.free, sent: sent, done: done, status: a.status, kind: a.kind, in: a.in, out: a.out}
+	o := outcome{route: c.route, due: due, free: w.free, sent: sent, done: done, status: a.status, kind: a.kind, in: a.in, out: a.out, said: a.said}
 	if a.connected {
 		o.connects = 1
 	}
