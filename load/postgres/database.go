@@ -164,7 +164,7 @@ func (d *Database) connect(ctx context.Context, timeout time.Duration) (*pgconn.
 		switch {
 		case errors.As(err, &said) && said.Code == tooMany:
 			full = err
-		case full != nil && ctx.Err() != nil:
+		case full != nil && isOver(ctx):
 			return nil, refused(full)
 		default:
 			return nil, refused(err)
@@ -175,6 +175,13 @@ func (d *Database) connect(ctx context.Context, timeout time.Duration) (*pgconn.
 		case <-time.After(again):
 		}
 	}
+}
+
+// isOver tells whether the time of ctx is over. A connection with its deadline
+// may end a moment before ctx says so.
+func isOver(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && !time.Now().Before(deadline)
 }
 
 // What PostgreSQL says (too_many_connections) also where others have just closed
@@ -202,12 +209,13 @@ func refused(err error) error {
 	return &oneLine{err}
 }
 
-// oneLine is the first line of an error: one for each way that was tried.
+// oneLine is the last line of an error. There is one for each way that was
+// tried, without TLS after with it.
 type oneLine struct{ error }
 
 func (e *oneLine) Error() string {
-	first, _, _ := strings.Cut(e.error.Error(), "\n")
-	return first
+	text := strings.TrimSpace(e.error.Error())
+	return strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
 }
 
 func (e *oneLine) Unwrap() error { return e.error }

@@ -82,9 +82,12 @@ func (s *Script) line(character int) int {
 	return line
 }
 
-// statementTimeout is what PostgreSQL says (query_canceled) when one took too
-// long.
-const statementTimeout = "57014"
+// tookTooLong is what PostgreSQL says (query_canceled) of a statement that it
+// ended.
+func tookTooLong(err error) bool {
+	var said *pgconn.PgError
+	return errors.As(err, &said) && said.Code == "57014"
+}
 
 // session is one connection that repeats a script.
 type session struct {
@@ -117,7 +120,7 @@ func (c *session) Do() error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &said) && said.Code == statementTimeout:
+	case tookTooLong(err):
 		return fmt.Errorf("%w: %w", c.script.explain(err), context.DeadlineExceeded)
 	case errors.As(err, &said) && !c.conn.IsClosed(), errors.Is(err, errOpen):
 		return &load.AnswerError{Err: c.script.explain(err)}

@@ -109,7 +109,7 @@ func full(t *testing.T, asApp string) {
 		}
 		open = append(open, c)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if _, err := operation.Connect(ctx); err == nil || !strings.Contains(err.Error(), `too many connections for role "app"`) {
 		t.Errorf("the eleventh connection: %v", err)

@@ -37,7 +37,7 @@ func (d *Database) Try(ctx context.Context, s *Script, timeout time.Duration) (A
 		err = (&session{conn, s}).rollBack()
 	}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, tookTooLong(err):
 		return about, greenlight.Errorf(greenlight.CodeUnavailable, "%s did not end within %s; statements that read from the client, as COPY … FROM STDIN, cannot be repeated", s.path, timeout)
 	case err != nil:
 		return about, greenlight.WithCode(greenlight.CodeInvalid, s.explain(err))
