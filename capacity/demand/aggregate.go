@@ -2,6 +2,7 @@ package demand
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // aggregated is a series by periods without a gap among them.
 type aggregated struct {
-	past    []Past // Filled where there is no sample, and nothing in it yet
+	past    []Past // Filled where too little was measured, and nothing in it yet
 	missing int
 	left    time.Time // where it begins because of a gap before that is too long; zero: it is whole
 }
@@ -39,6 +40,7 @@ func (o Options) aggregate(samples []Sample) (*aggregated, error) {
 		p.Mean = sum / float64(count)
 		p.Peak = max(p.Peak, sample.Rate, sample.Peak)
 	}
+	o.forgetThin(s.past, samples)
 	s.past = o.filled(s.past, samples)
 	for _, p := range s.past {
 		if p.Filled {
@@ -76,17 +78,49 @@ func (s *aggregated) add(from time.Time, u Unit) bool {
 	return true
 }
 
+// enough of a longer period is a week: all that days and hours differ by is in
+// it.
+const enough = 7 * 24 * time.Hour
+
+// forgetThin takes periods of which too little was seen as not measured: less
+// than three quarters of what was seen of most, or of a week. Their mean would
+// be that of some hours of the day, or of some days of the week.
+func (o Options) forgetThin(past []Past, samples []Sample) {
+	usual, seen := spacing(samples), make(map[time.Time]time.Duration, len(past))
+	for rest := samples; len(rest) > 0; {
+		from := o.Unit.start(rest[0].At)
+		end := o.Unit.add(from, 1)
+		n := slices.IndexFunc(rest, func(s Sample) bool { return !s.At.Before(end) })
+		if n < 0 {
+			n = len(rest)
+		}
+		step := usual
+		if n > 1 {
+			step = spacing(rest[:n])
+		}
+		seen[from], rest = time.Duration(n)*step, rest[n:]
+	}
+	lengths := slices.Sorted(maps.Values(seen))
+	least := min(lengths[len(lengths)/2], enough) * 3 / 4
+	for i, p := range past {
+		if length, ok := seen[p.From]; ok && length < least {
+			past[i] = Past{From: p.From, Filled: true}
+		}
+	}
+}
+
 // filled drops the first and the last period where samples do not reach over
 // the whole of it, and peaks that one sample cannot show.
 func (o Options) filled(past []Past, samples []Sample) []Past {
 	step := spacing(samples)
 	end := o.Unit.add(past[len(past)-1].From, 1)
 	if samples[len(samples)-1].At.Add(step + step/2).Before(end) {
-		past = trimmed(past[:len(past)-1])
+		past = past[:len(past)-1]
 	}
 	if len(past) > 0 && samples[0].At.After(past[0].From.Add(step+step/2)) {
-		past = trimmed(past[1:])
+		past = past[1:]
 	}
+	past = trimmed(past)
 	if len(past) > 0 && step > past[0].length(o.Unit)/minSamples && !hasPeaks(samples) {
 		for i := range past {
 			past[i].Peak = 0
@@ -150,10 +184,15 @@ func between(past []Past, i int) float64 {
 func (s *aggregated) gapsText(u Unit) string {
 	text := ""
 	if s.missing > 0 {
-		text = fmt.Sprintf("; %d of the %ss were not measured and are filled in", s.missing, u)
+		text = fmt.Sprintf("; %d of the %ss were not measured, or too little of them, and are filled in", s.missing, u)
 	}
-	if !s.left.IsZero() {
-		text += fmt.Sprintf("; what was measured before the gap that ends in the %s of %s is left out", u, u.label(s.left))
+	return text + s.leftText(u)
+}
+
+// leftText says what is left out of the series.
+func (s *aggregated) leftText(u Unit) string {
+	if s.left.IsZero() {
+		return ""
 	}
-	return text
+	return fmt.Sprintf("; what was measured before the gap that ends in the %s of %s is left out", u, u.label(s.left))
 }

@@ -121,7 +121,7 @@ type Past struct {
 type Options struct {
 	Unit        Unit      // "" is Month
 	Periods     int       // how many; 1…MaxPeriods
-	From        time.Time // the forecast begins with the period that holds it; zero: after the series
+	From        time.Time // the forecast begins with the period that holds it, but not before the series ends
 	Probability float64   // of the bands, 0…1; 0 is 0.95
 	// Season is how many periods make one; 0 is 24 hours, 7 days, 52 weeks or
 	// 12 months. It shows only in series of more than two seasons.

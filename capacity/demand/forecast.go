@@ -17,13 +17,23 @@ import (
 // the third says how far off it is.
 const leastPeriods = 3
 
+// leastTrend is how many show a trend: of hours and days a season, because
+// from noon to evening and from Friday to Sunday there is none.
+func (o Options) leastTrend() int {
+	if o.Unit == Hour || o.Unit == Day {
+		return max(o.Season, leastPeriods)
+	}
+	return leastPeriods
+}
+
 // FromSeries is the demand that a measured series leads to: by Holt-Winters
 // where it has more than two seasons, otherwise by a straight line; where it
-// fills fewer than three periods, or where most are not known, by its level
-// alone, with a band that widens as time goes on. Periods at either end that
-// the samples do not fill are left out. Those without a sample in between are
-// filled in, unless they are more than a season: then only what is after them
-// counts.
+// fills fewer than three periods, or less than a season of hours or days, or
+// where most are not known, by its level alone, with a band that widens as time
+// goes on. Periods at either end that
+// the samples do not fill are left out. Those in between of which too little
+// was measured are filled in, unless nothing was for more than a season: then
+// only what is after that counts.
 func FromSeries(samples []Sample, o Options) (*Demand, error) {
 	o, err := o.checked()
 	if err != nil {
@@ -32,11 +42,14 @@ func FromSeries(samples []Sample, o Options) (*Demand, error) {
 	if err := checkSamples(samples); err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(samples, func(s Sample) bool { return s.Rate > 0 }) {
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the series has no requests at all: there is nothing to forecast from; state rate and growth")
+	}
 	s, err := o.aggregate(samples)
 	if err != nil {
 		return nil, err
 	}
-	if s.known() < leastPeriods || s.missing > s.known() {
+	if s.known() < o.leastTrend() || s.missing > s.known() {
 		return o.fromLevel(samples, s)
 	}
 	past := s.fillIn(o.Season)
@@ -107,6 +120,9 @@ func (o Options) peakToMean(past []Past) (factor float64, source string, err err
 			factors = append(factors, p.Peak/p.Mean)
 		}
 	}
+	if !slices.ContainsFunc(past, func(p Past) bool { return p.Mean > 0 }) {
+		return 0, "", greenlight.Errorf(greenlight.CodeInvalid, "no requests came in the %d whole %ss of the series: there is nothing to forecast from; choose shorter periods, or state rate and growth", len(past), o.Unit)
+	}
 	if len(factors) == 0 {
 		return 0, "", greenlight.Errorf(greenlight.CodeInvalid, "the series has too few samples in a %s to show its peak; give a denser one, or state by what factor the peak exceeds the mean", o.Unit)
 	}
@@ -121,9 +137,6 @@ func (o Options) skipped(next time.Time) (int, error) {
 		return 0, nil
 	}
 	from := o.Unit.start(o.From)
-	if from.Before(next) {
-		return 0, greenlight.Errorf(greenlight.CodeInvalid, "the forecast is to begin on %s, but the series reaches to %s", from.Format(time.DateOnly), next.Format(time.DateOnly))
-	}
 	for n := range MaxPeriods + 1 {
 		if !o.Unit.add(next, n).Before(from) {
 			return n, nil
@@ -136,7 +149,7 @@ func (o Options) skipped(next time.Time) (int, error) {
 func (o Options) forecast(means []float64, steps int) ([]Band, string, error) {
 	if len(means) < 2*o.Season+1 {
 		bands := o.line(means, steps)
-		return bands, fmt.Sprintf("straight line through %d %ss; too few to show a season of %d", len(means), o.Unit, o.Season), nil
+		return bands, fmt.Sprintf("straight line through %d %ss; too few to tell a season of %d from the trend", len(means), o.Unit, o.Season), nil
 	}
 	h, err := bestHoltWinters(means, o.Season)
 	if err != nil {
@@ -162,7 +175,11 @@ func bestHoltWinters(means []float64, season int) (*capacity.HoltWinters, error)
 	return best, nil
 }
 
-// line is ordinary least squares with its prediction interval.
+// line is ordinary least squares. Its prediction interval takes the trend to
+// last, but a series of less than two seasons cannot tell it from the rise or
+// fall of one. So the band is also that of a rate that wanders about the line:
+// in every stretch as long as the series it may move by as much as it varied
+// in it.
 func (o Options) line(means []float64, steps int) []Band {
 	n := float64(len(means))
 	index := make([]float64, len(means))
@@ -178,11 +195,12 @@ func (o Options) line(means []float64, steps int) []Band {
 		spread += (index[i] - middle) * (index[i] - middle)
 	}
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 2}.Quantile((1 + o.Probability) / 2)
+	varied := stat.Variance(means, nil)
 	bands := make([]Band, steps)
 	for i := range bands {
 		x := n + float64(i)
 		mean := at + slope*x
-		half := t * math.Sqrt(sse/(n-2)*(1+1/n+(x-middle)*(x-middle)/spread))
+		half := t * math.Sqrt(sse/(n-2)*(1+1/n+(x-middle)*(x-middle)/spread)+varied*float64(i+1)/n)
 		bands[i] = clamp(Band{mean, mean - half, mean + half})
 	}
 	return bands

@@ -3,6 +3,7 @@ package demand
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"gonum.org/v1/gonum/stat"
@@ -15,17 +16,21 @@ import (
 var finer = []Unit{Month, Week, Day, Hour}
 
 // UnitFor is the longest unit of which a series fills enough periods for a
-// forecast to say something: six months or weeks, three days, else hours.
+// forecast to say something: six months or weeks, days where it reaches over
+// two of them, else hours.
 func UnitFor(samples []Sample) Unit {
 	if checkSamples(samples) != nil {
 		return Hour
 	}
-	least := map[Unit]int{Month: 6, Week: 6, Day: leastPeriods}
-	for _, u := range finer[:len(finer)-1] {
+	const least = 6
+	for _, u := range []Unit{Month, Week} {
 		o := Options{Unit: u, Season: u.season()}
-		if s, err := o.aggregate(samples); err == nil && s.known() >= least[u] && s.missing <= s.known() {
+		if s, err := o.aggregate(samples); err == nil && s.known() >= least && s.missing <= s.known() {
 			return u
 		}
+	}
+	if samples[len(samples)-1].At.Sub(samples[0].At) >= 47*time.Hour { // it lasts an hour
+		return Day
 	}
 	return Hour
 }
@@ -47,9 +52,10 @@ const leastDeviation = 0.1
 // trend, so its band is that of a mean that wanders: in every stretch as long
 // as the series it may move by as much as it varied in it.
 func (o Options) fromLevel(samples []Sample, whole *aggregated) (*Demand, error) {
+	samples = samples[slices.IndexFunc(samples, func(s Sample) bool { return !s.At.Before(whole.left) }):]
 	l := o.levelOf(samples)
 	if l.mean == 0 {
-		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the series has no requests at all: there is nothing to forecast from; state rate and growth")
+		return nil, greenlight.Errorf(greenlight.CodeInvalid, "the last of the series has no requests: there is nothing to forecast from; state rate and growth")
 	}
 	d := o.demand()
 	d.Measured, d.History = true, whole.past
@@ -71,10 +77,10 @@ func (o Options) fromLevel(samples []Sample, whole *aggregated) (*Demand, error)
 		bands[i] = l.at(o.Unit.add(from, i), o.Unit.add(from, i+1), o.Probability)
 	}
 	why := fmt.Sprintf("too few whole %ss to show a trend", o.Unit)
-	if whole.known() >= leastPeriods {
+	if whole.known() >= o.leastTrend() {
 		why = fmt.Sprintf("only %d of %d %ss were measured", whole.known(), len(whole.past), o.Unit)
 	}
-	d.Method = fmt.Sprintf("level of %d %s, with a band that widens as if it wandered; %s", l.parts, l.of, why)
+	d.Method = fmt.Sprintf("level of %d %s, with a band that widens as if it wandered; %s", l.parts, l.of, why) + whole.leftText(o.Unit)
 	d.Periods = o.periods(from, bands, d.PeakToMean)
 	return d, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/capacity/demand"
 )
 
@@ -39,7 +40,7 @@ func TestAGapIsFilledIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(d.Method, "; 10 of the hours were not measured and are filled in") || !strings.HasPrefix(d.Method, "Holt-Winters") {
+	if !strings.Contains(d.Method, "; 10 of the hours were not measured, or too little of them, and are filled in") || !strings.HasPrefix(d.Method, "Holt-Winters") {
 		t.Errorf("the method is %q", d.Method)
 	}
 	if h := d.History[85]; !h.Filled || math.Abs(h.Mean-daily(85)) > 1e-9 || h.Peak != 0 || d.History[79].Filled {
@@ -49,6 +50,83 @@ func TestAGapIsFilledIn(t *testing.T) {
 		near(t, p.Label, p.Mean.Expected, whole.Periods[i].Mean.Expected, 0.5)
 	}
 	near(t, "the peak", d.PeakToMean, 3, 1e-9)
+}
+
+// Of a day of which only the quiet hours were seen nobody knows the mean.
+func TestADayThatWasHardlySeenIsFilledIn(t *testing.T) {
+	quiet := func(hour int) float64 {
+		if day := hour / 24; (day == 9 || day == 10) && hour%24 < 12 {
+			return -1 // the busy half of two days
+		}
+		return daily(hour)
+	}
+	d, err := demand.FromSeries(hourly(24*21, quiet), demand.Options{Unit: demand.Day, Periods: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.History) != 21 || !d.History[9].Filled || !d.History[10].Filled || d.History[8].Filled || d.History[11].Filled {
+		t.Errorf("%+v", d.History)
+	}
+	near(t, "the mean", d.Periods[0].Mean.Expected, 100, 1e-6)
+
+	// Nights that never have any are no gaps.
+	d, err = demand.FromSeries(hourly(24*21, func(hour int) float64 {
+		if hour%24 >= 12 {
+			return -1
+		}
+		return 80
+	}), demand.Options{Unit: demand.Day, Periods: 2})
+	if err != nil || strings.Contains(d.Method, "filled in") || len(d.History) != 20 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// A forecast begins when it is made, though the series may end sooner or later.
+func TestTheForecastBeginsNow(t *testing.T) {
+	for from, want := range map[string]string{"2020-02-10": "Jun 2020", "2020-06-30": "Jun 2020", "2020-09-01": "Sep 2020"} {
+		d, err := demand.FromSeries(months(5, func(int) float64 { return 1 }), demand.Options{Periods: 2, PeakToMean: 1, From: day(from)})
+		if err != nil || d.Periods[0].Label != want {
+			t.Errorf("made on %s: %+v, %v; want %s", from, d, err, want)
+		}
+	}
+}
+
+// What a line does not know, its band allows for: growth that compounds, and a
+// season that it takes for a trend.
+func TestWhatIsNoLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		months int
+		rate   func(month int) float64
+	}{
+		"growth of 5 % a month":  {14, func(month int) float64 { return 100 * math.Pow(1.05, float64(month)) }},
+		"a season of ten months": {10, func(month int) float64 { return 100 + 10*math.Sin(2*math.Pi*float64(month+11)/12) }},
+	} {
+		d, err := demand.FromSeries(months(c.months, c.rate), demand.Options{Periods: 6, PeakToMean: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(d.Method, "too few to tell a season of 12 from the trend") {
+			t.Errorf("%s: %q", name, d.Method)
+		}
+		for i, p := range d.Periods {
+			if came := c.rate(c.months + i); came < p.Mean.Low || came > p.Mean.High {
+				t.Errorf("%s: %s had %.1f, the forecast is %+v", name, p.Label, came, p.Mean)
+			}
+		}
+	}
+}
+
+func TestASeriesOfNoRequests(t *testing.T) {
+	late := hourly(24*200, func(hour int) float64 { return float64(hour / (24 * 190)) })
+	if _, err := demand.FromSeries(late, demand.Options{Periods: 2}); greenlight.CodeOf(err) != greenlight.CodeInvalid || !strings.Contains(err.Error(), "in the 5 whole months of the series") {
+		t.Errorf("none until ten days ago: %v", err)
+	}
+	for name, hours := range map[string]int{"hours": 40, "months": 24 * 200} {
+		_, err := demand.FromSeries(hourly(hours, func(int) float64 { return 0 }), demand.Options{Periods: 2})
+		if greenlight.CodeOf(err) != greenlight.CodeInvalid || !strings.Contains(err.Error(), "the series has no requests at all") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // What was before a gap of more than a season does not count.
@@ -69,6 +147,7 @@ func TestALongGapBeginsAnew(t *testing.T) {
 		t.Errorf("%d days, %q", len(d.History), d.Method)
 	}
 	near(t, "the mean", d.Periods[0].Mean.Expected, 100, 1)
+	near(t, "the peak", d.PeakToMean, 4.5, 1e-9)
 }
 
 func TestAShortSeriesIsItsLevel(t *testing.T) {
@@ -100,9 +179,12 @@ func TestAShortSeriesIsItsLevel(t *testing.T) {
 	}{
 		"one hour":    {1, demand.Day, "level of 1 samples"},
 		"two hours":   {2, demand.Hour, "level of 2 samples"},
-		"three hours": {3, demand.Hour, "straight line through 3 hours"},
+		"three hours": {3, demand.Hour, "level of 3 hours"},
+		"23 hours":    {23, demand.Hour, "level of 23 hours"},
+		"24 hours":    {24, demand.Hour, "straight line through 24 hours"},
 		"a day":       {30, demand.Day, "level of 30 hours"},
-		"three days":  {72, demand.Day, "straight line through 3 days"},
+		"three days":  {72, demand.Day, "level of 3 days"},
+		"a week":      {168, demand.Day, "straight line through 7 days"},
 	} {
 		d, err := demand.FromSeries(days[:c.hours], demand.Options{Unit: c.unit, Periods: 3})
 		if err != nil || !strings.HasPrefix(d.Method, c.want) {
@@ -132,7 +214,7 @@ func TestASeriesOfHolesIsItsLevel(t *testing.T) {
 }
 
 func TestUnitFor(t *testing.T) {
-	for hours, want := range map[int]demand.Unit{0: demand.Hour, 10: demand.Hour, 60: demand.Hour, 80: demand.Day, 24 * 40: demand.Day, 24 * 50: demand.Week, 24 * 250: demand.Month} {
+	for hours, want := range map[int]demand.Unit{0: demand.Hour, 10: demand.Hour, 47: demand.Hour, 48: demand.Day, 24 * 40: demand.Day, 24 * 50: demand.Week, 24 * 250: demand.Month} {
 		if got := demand.UnitFor(hourly(hours, daily)); got != want {
 			t.Errorf("%d hours are looked at by the %s, want %s", hours, got, want)
 		}
