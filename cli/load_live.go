@@ -18,8 +18,9 @@ const (
 )
 
 // liveTest is a test that the control plane of its service hears of while it
-// runs. It never keeps the test waiting: what cannot be told is left out. A
-// nil one is of a target that has no control plane.
+// runs. It keeps the test waiting for the first report alone, so that the
+// control plane counts none of its requests as demand: what cannot be told later
+// is left out. A nil one is of a target that has no control plane.
 type liveTest struct {
 	service *loadedService
 	id      string
@@ -52,8 +53,11 @@ func (t *loadTest) tell(ctx context.Context, scenario string, total time.Duratio
 		l.last.Model, l.last.Clients = "closed", t.Clients
 	}
 	t.live = l
-	first := l.last
-	l.sending.Go(func() { l.send(context.WithoutCancel(ctx), first) })
+	telling := context.WithoutCancel(ctx)
+	if l.report(telling, l.last) {
+		last := l.last
+		l.sending.Go(func() { l.send(telling, last) })
+	}
 	return ctx
 }
 
@@ -110,7 +114,7 @@ func (l *liveTest) finish() {
 
 // send tells what is new until the test is over, or telling is refused.
 func (l *liveTest) send(ctx context.Context, last control.LoadReport) {
-	for l.report(ctx, last) {
+	for told := true; told; told = l.report(ctx, last) {
 		select {
 		case last = <-l.news:
 		case last = <-l.over:

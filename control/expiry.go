@@ -143,7 +143,7 @@ func (p *Plane) stand(ctx context.Context, d *CapacityDetail, now time.Time) (*c
 func (p *Plane) production(ctx context.Context, d *CapacityDetail, now time.Time) (capacityplan.Production, error) {
 	var hours []TrafficPeriod
 	var err error
-	if from := later(d.MadeAt, now.Add(-longestTraffic+24*time.Hour)); from.Before(now) {
+	if from := later(d.MadeAt, now.Add(-LongestTraffic+24*time.Hour)); from.Before(now) {
 		if hours, err = p.Traffic(ctx, d.Environment, d.Service, TrafficQuery{From: from, To: now}); err != nil {
 			return capacityplan.Production{}, err
 		}
@@ -173,7 +173,7 @@ func ProductionOf(hours []TrafficPeriod, runs []LoadRun) capacityplan.Production
 		length := spanOf(r.Elapsed)
 		seen.Tests = append(seen.Tests, capacityplan.ProductionTest{
 			ID: r.ID, At: r.StartedAt, Length: length, Around: spanOf(2 * r.Elapsed * float64(r.Rungs)), Replicas: r.Replicas, Planned: r.Planned, Rate: r.Rate, P50: r.P50, P99: r.P99,
-			Counts: r.Model == "open" && r.Steady && !r.Void && r.Stopped == "",
+			Apart: r.Apart, Counts: r.Model == "open" && r.Steady && !r.Void && r.Stopped == "",
 		})
 	}
 	return seen

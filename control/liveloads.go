@@ -102,6 +102,7 @@ type liveLoad struct {
 	LiveLoad
 	every  int       // seconds of the test for one that is remembered
 	taken  time.Time // when the last report was
+	whole  bool      // it reported from its start on
 	forget *time.Timer
 }
 
@@ -110,7 +111,8 @@ func NewLiveLoadID() (string, error) { return newKeptID(time.Now()) }
 
 // ReportLoad takes in how a load test goes and tells whether it has to stop.
 // The first report makes it known, and it is forgotten when none comes for
-// 10 s.
+// 10 s. While it runs, what its service is asked is left out of the
+// traffic.
 func (p *Plane) ReportLoad(_ context.Context, environment, service, id string, r LoadReport, actor string) (LoadOrder, error) {
 	if !keptID.MatchString(id) {
 		return LoadOrder{}, greenlight.Errorf(greenlight.CodeInvalid, "%q is no id of a load test; want one as 20260102-030405000-4b7d9a", clip(id, 60))
@@ -119,21 +121,48 @@ func (p *Plane) ReportLoad(_ context.Context, environment, service, id string, r
 		return LoadOrder{}, err
 	}
 	r.bound()
-	l := &p.live
+	order, whole, err := p.live.report(environment, service, id, actor, r)
+	if err == nil && r.Ended && r.Kept != "" && whole {
+		err = p.keptApart(environment, service, r.Kept)
+	}
+	return order, err
+}
+
+// report takes a report in; whole tells whether its test reported from its
+// start on, and that this report is the first to say how it ended.
+func (l *liveLoads) report(environment, service, id, actor string, r LoadReport) (order LoadOrder, whole bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.find(environment, service, id)
 	switch {
 	case t == nil && len(l.tests) >= MaxLiveLoads:
-		return LoadOrder{}, greenlight.Errorf(greenlight.CodeUnavailable, "%d load tests report already, more are not followed", MaxLiveLoads)
+		return LoadOrder{}, false, greenlight.Errorf(greenlight.CodeUnavailable, "%d load tests report already, more are not followed", MaxLiveLoads)
 	case t == nil:
 		t = l.begin(environment, service, id, actor, &r)
 	case t.State == LoadEnded, !r.Ended && time.Since(t.taken) < liveLoadPace:
-		return LoadOrder{Stop: t.StoppedBy}, nil
+		return LoadOrder{Stop: t.StoppedBy}, false, nil
 	}
 	t.take(r)
 	l.change()
-	return LoadOrder{Stop: t.StoppedBy}, nil
+	return LoadOrder{Stop: t.StoppedBy}, t.whole, nil
+}
+
+// sampled is how long a sampler may take to see a request, and the first report
+// of a test to come.
+const sampled = 2 * time.Second
+
+// during tells which services, as "<environment>/<service>", a load test asked
+// in some time.
+func (l *liveLoads) during(from, to time.Time) map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tested := make(map[string]bool)
+	for _, t := range l.tests {
+		if !t.StartedAt.After(to) && (t.State != LoadEnded || !t.taken.Add(sampled).Before(from)) {
+			tested[t.Environment+"/"+t.Service] = true
+		}
+	}
+	return tested
 }
 
 // hasService is an error where there is no such service.
@@ -147,7 +176,7 @@ func (p *Plane) hasService(environment, service string) error {
 // begin adds a test. The lock is held.
 func (l *liveLoads) begin(environment, service, id, actor string, r *LoadReport) *liveLoad {
 	began := time.Now().Add(-time.Duration(min(r.Elapsed, 1e6) * float64(time.Second)))
-	t := &liveLoad{every: 1, LiveLoad: LiveLoad{ID: id, Environment: environment, Service: service, StartedAt: began.UTC(), By: actor, State: LoadRunning}}
+	t := &liveLoad{every: 1, whole: r.Elapsed < sampled.Seconds(), LiveLoad: LiveLoad{ID: id, Environment: environment, Service: service, StartedAt: began.UTC(), By: actor, State: LoadRunning}}
 	t.forget = time.AfterFunc(liveLoadForgot, func() { l.remove(t) })
 	l.tests = append(l.tests, t)
 	return t

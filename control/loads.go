@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type LoadRun struct {
 	P99         float64   `json:"p99" doc:"seconds"`
 	P999        float64   `json:"p999" doc:"seconds"`
 	Rungs       int       `json:"rungs,omitempty" doc:"rates that were tried, where this is the best of a search for the knee"`
+	Apart       bool      `json:"apart,omitempty" doc:"the traffic of the service does not count its requests"`
 	Void        bool      `json:"void" doc:"the generator spoiled it: these are no results"`
 	VoidReason  string    `json:"void_reason,omitempty"`
 	Stopped     string    `json:"stopped,omitempty" doc:"why it ended before its time"`
@@ -82,6 +84,27 @@ func (p *Plane) KeepLoad(ctx context.Context, environment, service string, resul
 		return LoadRun{}, err
 	}
 	return run, nil
+}
+
+// keptApart notes that the requests of a test whose result is kept are in no
+// hour of the traffic.
+func (p *Plane) keptApart(environment, service, id string) error {
+	folder, err := p.keptFolder(loadsFolder, environment, service)
+	if err != nil {
+		return err
+	}
+	p.keeping.Lock()
+	defer p.keeping.Unlock()
+	path := filepath.Join(folder, id+summaryEnding)
+	var run LoadRun
+	switch err := readJSON(path, &run); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // forgotten already
+	case err != nil:
+		return err
+	}
+	run.Apart = true
+	return writeJSON(path, &run)
 }
 
 func loadRunOf(r *load.Result) LoadRun {

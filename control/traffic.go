@@ -18,7 +18,7 @@ type TrafficPeriod struct {
 	Errors   int64     `json:"errors" doc:"of these, answered 5xx or not at all"`
 	Mean     float64   `json:"mean" doc:"requests a second, over the seconds that were observed"`
 	Peak     float64   `json:"peak" doc:"requests a second in the busiest minute; 0 while none is over"`
-	Observed float64   `json:"observed" doc:"seconds of the period that requests were counted; what lacks is not known, which is not the same as no requests"`
+	Observed float64   `json:"observed" doc:"seconds of the period that requests were counted, without those in which a load test ran; what lacks is not known, which is not the same as no requests"`
 }
 
 // TrafficQuery chooses periods.
@@ -34,10 +34,12 @@ const (
 	TrafficDays  = "day"
 )
 
-// Bounds of traffic: answers are at most what is kept, so some MB.
+// LongestTraffic is the longest range that may be asked for, more than what is
+// kept: the month that runs and the 25 before it.
+const LongestTraffic = 800 * 24 * time.Hour
+
 const (
 	monthsOfTraffic = 25
-	longestTraffic  = 800 * 24 * time.Hour
 	usualTraffic    = 35 * 24 * time.Hour
 )
 
@@ -56,12 +58,12 @@ func (q TrafficQuery) filled(now time.Time) (TrafficQuery, error) {
 	if q.From.IsZero() {
 		q.From = q.To.Add(-usualTraffic)
 		if q.Step == TrafficDays {
-			q.From = q.To.Add(-longestTraffic + step)
+			q.From = q.To.Add(-LongestTraffic + step)
 		}
 	}
 	q.From, q.To = q.From.UTC().Truncate(step), q.To.UTC()
-	if !q.To.After(q.From) || q.To.Sub(q.From) > longestTraffic {
-		return q, greenlight.Errorf(greenlight.CodeInvalid, "from %s to %s: want a range of at most %d days", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339), int(longestTraffic.Hours()/24))
+	if !q.To.After(q.From) || q.To.Sub(q.From) > LongestTraffic {
+		return q, greenlight.Errorf(greenlight.CodeInvalid, "from %s to %s: want a range of at most %d days", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339), int(LongestTraffic.Hours()/24))
 	}
 	return q, nil
 }
@@ -132,9 +134,12 @@ func (p *Plane) writeTraffic(ctx context.Context) {
 	}
 }
 
-// pruneTraffic removes hours that are too old.
+// pruneTraffic removes hours that are too old. Whole months stay: two years
+// and one month of them are the least that show a season of a year.
 func (p *Plane) pruneTraffic(ctx context.Context, now time.Time) {
-	switch n, err := p.options.Store.PruneTraffic(ctx, now.AddDate(0, -monthsOfTraffic, 0)); {
+	year, month, _ := now.UTC().Date()
+	oldest := time.Date(year, month-monthsOfTraffic, 1, 0, 0, 0, 0, time.UTC)
+	switch n, err := p.options.Store.PruneTraffic(ctx, oldest); {
 	case ctx.Err() != nil:
 	case err != nil:
 		p.options.Log.Error("removing old traffic", "error", err)

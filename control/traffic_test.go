@@ -10,6 +10,7 @@ import (
 	"time"
 
 	greenlight "github.com/greenlight-dev/greenlight"
+	"github.com/greenlight-dev/greenlight/capacity/plan"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/observe"
 	"github.com/greenlight-dev/greenlight/store"
@@ -140,6 +141,84 @@ func TestTrafficOfTheLastSecondsIsKept(t *testing.T) {
 	})
 }
 
+// What a load test asks is no demand, whether its result is kept or not.
+func TestTrafficIsWithoutLoadTests(t *testing.T) {
+	result := newLoadResult(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.apply("name: shop\nservices: {api: {run: ./api}, web: {run: ./web}}" + mem1)
+		gateway := &counter{time.Now(), func(second int) int {
+			if second >= 600 && second < 720 || second >= 1200 && second < 1320 {
+				return 500
+			}
+			return 2
+		}}
+		lived := make(chan struct{})
+		go func() {
+			defer close(lived)
+			w.live(gateway, time.Hour+time.Second)
+		}()
+		report := func(id string, r control.LoadReport) {
+			_, err := w.ReportLoad(t.Context(), "dev", "api", id, r, "user:ada")
+			must(t, err)
+		}
+		test := func(id string) {
+			for second := range 120 {
+				report(id, reportAt(float64(second)))
+				time.Sleep(time.Second)
+			}
+		}
+		ended := reportAt(120)
+		ended.Ended = true
+		time.Sleep(600*time.Second + time.Millisecond)
+		test(liveTest)
+		report(liveTest, ended)
+		time.Sleep(8 * time.Minute)
+		other := "20260102-040405000-4b7d9a"
+		test(other)
+		result.StartedAt, result.Elapsed = time.Now().Add(-120*time.Second), 120
+		kept, err := w.KeepLoad(t.Context(), "dev", "api", result.at(t, 500), "user:ada")
+		must(t, err)
+		ended.Kept = kept.ID
+		report(other, ended)
+		<-lived
+		hours := w.traffic(control.TrafficQuery{})
+		if len(hours) != 2 || hours[0].Peak != 2 || hours[0].Mean != 2 || hours[0].Observed < 3600-2*126 || hours[0].Observed > 3600-2*120 {
+			t.Errorf("2/s with two load tests of two minutes: %+v", hours)
+		}
+		runs, err := w.Loads(t.Context(), "dev", "api", 0)
+		must(t, err)
+		seen := control.ProductionOf(hours, runs)
+		if len(seen.Tests) != 1 || !seen.Tests[0].Apart || plan.Tested(hours[0].From, seen.Tests) {
+			t.Errorf("the hour counts as one with a load test: %+v", seen.Tests)
+		}
+		must(t, w.close())
+	})
+}
+
+// A test that the control plane did not follow from its start is in the
+// traffic, so its hour says nothing of demand.
+func TestTrafficWithALoadTestThatWasNotFollowed(t *testing.T) {
+	result := newLoadResult(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.apply(apiAlone)
+		result.StartedAt, result.Elapsed = time.Now(), 120
+		kept, err := w.KeepLoad(t.Context(), "dev", "api", result.at(t, 500), "user:ada")
+		must(t, err)
+		last := reportAt(120)
+		last.Ended, last.Kept = true, kept.ID
+		_, err = w.ReportLoad(t.Context(), "dev", "api", liveTest, last, "user:ada")
+		must(t, err)
+		runs, err := w.Loads(t.Context(), "dev", "api", 0)
+		must(t, err)
+		if seen := control.ProductionOf(nil, runs); len(seen.Tests) != 1 || seen.Tests[0].Apart || !plan.Tested(result.StartedAt.Truncate(time.Hour), seen.Tests) {
+			t.Errorf("%+v", seen.Tests)
+		}
+		must(t, w.close())
+	})
+}
+
 // While the store takes nothing, what is counted waits.
 func TestTrafficWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -209,8 +288,10 @@ func TestTrafficQueries(t *testing.T) {
 			t.Errorf("of no service: %v", err)
 		}
 		time.Sleep(48 * time.Hour) // it is pruned once a day
-		if n := len(w.traffic(control.TrafficQuery{From: midnight.Add(-790 * day), Step: "day"})); n > 763 {
-			t.Errorf("%d days are left, want 25 months", n)
+		left := w.traffic(control.TrafficQuery{From: midnight.Add(-790 * day), Step: "day"})
+		year, month, _ := time.Now().UTC().Date()
+		if oldest := time.Date(year, month-25, 1, 0, 0, 0, 0, time.UTC); !left[0].From.Equal(oldest) {
+			t.Errorf("%d days are left, from %s; want 25 whole months, from %s", len(left), left[0].From, oldest)
 		}
 		must(t, w.close())
 	})

@@ -64,20 +64,24 @@ func ResumeTraffic(ctx context.Context, s store.Traffic) (observe.Counters, erro
 	return c, err
 }
 
-// CountTraffic counts what services were asked since the last time. It is
-// quick: what is written to the store, Run writes.
+// CountTraffic counts what services were asked since the last time, except
+// while a load test that reports asks them. It is quick: what is written to the store, Run writes.
 func (p *Plane) CountTraffic(g observe.Growth) {
 	p.mu.Lock()
 	ending := p.ending // the gateway, with its counters, is about to go
 	p.mu.Unlock()
-	p.traffic.count(g, ending)
+	p.traffic.count(g, p.live.during(g.From, g.To), ending)
 }
 
-func (l *ledger) count(g observe.Growth, now bool) {
+// count adds what came up; of the services that a load test asked meanwhile,
+// nobody knows what came beside it.
+func (l *ledger) count(g observe.Growth, tested map[string]bool, now bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for service, n := range g.Services {
-		l.spread(service, g.From, g.To, n)
+		if !tested[service] {
+			l.spread(service, g.From, g.To, n)
+		}
 	}
 	maps.DeleteFunc(l.minutes, func(service string, _ *minute) bool {
 		_, there := g.Services[service]

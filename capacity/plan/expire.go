@@ -38,6 +38,8 @@ type ProductionTest struct {
 	P99      float64
 	// Counts tells that it says something: neither void nor stopped early.
 	Counts bool
+	// Apart tells that its requests are in no hour of the production.
+	Apart bool
 }
 
 // Standing is how a plan stands against production.
@@ -106,8 +108,8 @@ type GradedTest struct {
 	Broken   bool `json:"broken"`
 }
 
-// Stand holds the plan against what production did until now. Hours with a
-// load test say nothing of demand and are left out.
+// Stand holds the plan against what production did until now. Hours that
+// count a load test say nothing of demand and are left out.
 func (p *Plan) Stand(now time.Time, seen Production) *Standing {
 	s := &Standing{At: now.UTC().Truncate(time.Second), ExpiresAt: p.ExpiresAt, Limit: p.Policy.MaxError,
 		Reasons: []Reason{}, Periods: []PeriodSoFar{}, Tests: []GradedTest{}, Capacity: []GradedPoint{}, Notes: []string{}}
@@ -208,11 +210,14 @@ func (p *Plan) demandHours(seen Production) (hours []ProductionHour, without int
 	return hours, without, requests
 }
 
-// Tested tells whether the hour that begins then has a part of a load test, or
-// of the minute before or after one, in which it warms up or its last
+// Tested tells whether the hour that begins then counts a part of a load test,
+// or of the minute before or after one, in which it warms up or its last
 // requests end.
 func Tested(hour time.Time, tests []ProductionTest) bool {
 	for _, t := range tests {
+		if t.Apart {
+			continue
+		}
 		around := t.Around + time.Minute
 		if t.At.Add(-around).Before(hour.Add(time.Hour)) && t.At.Add(t.Length+around).After(hour) {
 			return true

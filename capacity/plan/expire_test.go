@@ -60,6 +60,8 @@ func TestStanding(t *testing.T) {
 		"no requests":        {january.From, plan.Production{Hours: came(start, 24*31, 0, 0)}, "", ""},
 		"a load test is no demand": {start.Add(3 * time.Hour), plan.Production{Hours: came(start, 2, 1e4, 1e5), Tests: []plan.ProductionTest{
 			{At: start.Add(59 * time.Minute), Length: time.Minute}}}, "", ""},
+		"a load test that is not in the hours": {start.Add(3 * time.Hour), plan.Production{Hours: came(start, 2, 1e4, 1e5), Tests: []plan.ProductionTest{
+			{At: start.Add(59 * time.Minute), Length: time.Minute, Apart: true}}}, "demand", "the busiest minute"},
 		"nor is a search for the knee": {start.Add(3 * time.Hour), plan.Production{Hours: came(start, 2, 1e4, 1e5), Tests: []plan.ProductionTest{
 			{At: start.Add(65 * time.Minute), Length: time.Minute, Around: 10 * time.Minute}}}, "", ""},
 		"beside a load test": {start.Add(3 * time.Hour), plan.Production{Hours: came(start, 3, 1e4, 1e5), Tests: []plan.ProductionTest{
