@@ -123,7 +123,7 @@ func (o *capacityCheckOptions) measure(ctx context.Context, env *Env, e *capacit
 	o.cpu, o.clients = e.Evidence.Quota, e.Evidence.Clients
 	options := o.options([]int{o.at}, progress.step)
 	progress.step(fmt.Sprintf("bringing up a system of its own with %s", e.Measured.Service))
-	t, err := env.bringUp(ctx, &e.Measured, map[string]string{}, e.Evidence.Quota)
+	t, err := env.bringUp(ctx, &e.Measured, nil, e.Evidence.Quota)
 	if err != nil {
 		return nil, err
 	}

@@ -143,6 +143,7 @@ func (o *demandFlags) demand(now time.Time, own func() (history, error)) (*deman
 // history is a series and where it comes from.
 type history struct {
 	samples []demand.Sample
+	until   time.Time // when the forecast begins, at the earliest; zero: after the samples
 	source  string    // a file's name, or words
 	about   string    // what it has, one line; "" where nobody has to be told
 	said    io.Writer // where about goes to
@@ -163,6 +164,7 @@ func (o *demandFlags) fromHistory(options demand.Options, own func() (history, e
 	if o.history == ownKey && options.Unit == "" {
 		options.Unit = demand.UnitFor(h.samples)
 	}
+	options.From = h.until
 	d, err := demand.FromSeries(h.samples, options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.source, err)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	simulation "github.com/greenlight-dev/greenlight/capacity/latency"
 	"github.com/greenlight-dev/greenlight/capacity/plan"
 	"github.com/greenlight-dev/greenlight/measure"
+	"github.com/greenlight-dev/greenlight/spec"
 )
 
 // measureFlags say how it is measured.
@@ -60,7 +62,7 @@ type capacityPlanOptions struct {
 	subject  measuredSystem
 	connect  connectOptions
 	replicas []int
-	stages   []string
+	stages   stageFlags
 	out      string
 	json     bool
 }
@@ -82,6 +84,12 @@ a database or a cache, is measured alone when it is named with --stage, by a URL
 of this machine; what nobody names is looked for by giving the replicas more cores.
 Use copies: whatever the requests do, they do it many times.
 
+A PostgreSQL database is measured by what one request does there: the statements
+of a file (--stage-sql), sent together by each client on a connection of its own.
+One operation is the whole file; it is one transaction, unless BEGIN and COMMIT in
+it say otherwise. The password comes from PGPASSWORD, ~/.pgpass or a service file,
+never from the URL. The server's limits on connections bound the clients.
+
 The demand is stated with --rate and --growth, or forecast from --history: own is
 the traffic that the running control plane counted, with its trend and season as
 far as it reaches back (greenlight capacity traffic prints it).
@@ -99,7 +107,9 @@ what-if does the same with plan.json.
 		Example: `  greenlight capacity plan penguins --rate 400 --growth 5%/month --slo 'p99<50ms'
   greenlight capacity plan production/api --history own --slo 'p99<50ms'
   greenlight capacity plan production/api shop --history traffic.csv --event 'sale=2027-03-08..2027-03-15:x1.5'
-  greenlight capacity plan api --rate 50 --path /cart --stage database=http://127.0.0.1:9000/query`,
+  greenlight capacity plan api --rate 50 --path /cart --stage cache=http://127.0.0.1:9000/cart/7
+  greenlight capacity plan api --rate 50 --path /cart \
+      --stage database=postgres://app@127.0.0.1:5432/shop --stage-sql database=cart.sql`,
 		Args: takes(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), env, args[0], optionalArgument(args[1:], "."))
@@ -110,7 +120,7 @@ what-if does the same with plan.json.
 	o.demandFlags.addFlags(f)
 	f.IntSliceVar(&o.replicas, "replicas", []int{1, 2, 3, 4}, "how many are measured")
 	o.measureFlags.addFlags(f)
-	f.StringArrayVar(&o.stages, "stage", nil, "NAME=URL of something that all replicas share, measured alone; may be given several times")
+	o.stages.addFlags(f)
 	o.subject.addFlags(f)
 	f.StringVar(&o.out, "out", "capacity-plan", "folder that the plan is written to")
 	f.BoolVar(&o.json, "json", false, "print the plan as JSON")
@@ -119,11 +129,12 @@ what-if does the same with plan.json.
 }
 
 func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg string) error {
-	in, err := o.input(time.Now(), func() (history, error) { return o.ownHistory(ctx, env.Stderr, service, arg) })
+	now := env.now()
+	in, err := o.input(now, func() (history, error) { return o.ownHistory(ctx, env.Stderr, service, arg, now) })
 	if err != nil {
 		return err
 	}
-	stages, names, err := parseStages(o.stages)
+	stages, err := o.stages.parse(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,7 +143,7 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 	}
 	progress := newStepProgress(env.Stderr, o.quiet)
 	defer progress.finish()
-	found, err := o.measure(ctx, &env, stages, names, progress, in)
+	found, err := o.measure(ctx, &env, stages, progress, in)
 	if err != nil {
 		return err
 	}
@@ -164,7 +175,7 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 
 // ownHistory is what the control plane of a description counted of the
 // service.
-func (o *capacityPlanOptions) ownHistory(ctx context.Context, stderr io.Writer, service, arg string) (history, error) {
+func (o *capacityPlanOptions) ownHistory(ctx context.Context, stderr io.Writer, service, arg string, now time.Time) (history, error) {
 	if err := o.subject.choose(stderr, service, arg); err != nil {
 		return history{}, err
 	}
@@ -175,7 +186,7 @@ func (o *capacityPlanOptions) ownHistory(ctx context.Context, stderr io.Writer, 
 	if err != nil {
 		return history{}, err
 	}
-	h, err := ownHistory(ctx, c, serviceName{o.subject.Environment, o.subject.Service}, time.Now())
+	h, err := ownHistory(ctx, c, serviceName{o.subject.Environment, o.subject.Service}, now)
 	h.said = stderr
 	return h, err
 }
@@ -205,35 +216,37 @@ func (o *capacityPlanOptions) input(now time.Time, own func() (history, error)) 
 	return in, o.subject.settle()
 }
 
-func parseStages(list []string) (map[string]string, []string, error) {
-	stages := make(map[string]string)
-	var names []string
-	for _, text := range list {
-		name, where, found := strings.Cut(text, "=")
-		if !found || name == "" || where == "" || stages[name] != "" {
-			return nil, nil, &usageError{fmt.Errorf("--stage %q: want NAME=URL, each name once", text)}
-		}
-		stages[name] = where
-		names = append(names, name)
-	}
-	return stages, names, nil
-}
-
 // choose finds the description, environment and service that are meant.
 func (m *measuredSystem) choose(stderr io.Writer, service, arg string) error {
 	if environment, name, found := strings.Cut(service, "/"); found {
 		m.Environment, service = environment, name
 	}
-	d, err := openDescription(stderr, arg, m.Environment)
-	if err != nil {
-		return err
+	if m.opened == nil {
+		var err error
+		if m.opened, err = openDescription(stderr, arg, m.Environment); err != nil {
+			return err
+		}
 	}
-	m.Description, m.Environment, m.Service = d.path, d.environment, service
+	m.Description, m.Environment, m.Service = m.opened.path, m.opened.environment, service
 	return nil
 }
 
+// resolved is the description, opened and resolved once, with what it
+// describes.
+func (m *measuredSystem) resolved(stderr io.Writer) (_ *description, _ *spec.System, err error) {
+	if m.opened == nil {
+		if m.opened, err = openDescription(stderr, m.Description, m.Environment); err != nil {
+			return nil, nil, err
+		}
+	}
+	if m.system == nil {
+		m.system, err = m.opened.resolve(stderr, true)
+	}
+	return m.opened, m.system, err
+}
+
 // measure brings the system up, measures it, and stops it.
-func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages map[string]string, names []string, progress *stepProgress, in *plan.Input) (found *measure.Evidence, err error) {
+func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages []sharedStage, progress *stepProgress, in *plan.Input) (found *measure.Evidence, err error) {
 	cores, err := o.subject.cores(env.Stderr)
 	if err != nil {
 		return nil, err
@@ -242,13 +255,13 @@ func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages map[
 		o.cpu = cores
 	}
 	options := o.options(o.replicas, progress.step)
-	options.Stages = names
+	options.Stages = stageNames(stages)
 	if err := options.Check(); err != nil {
 		return nil, err // before anything runs
 	}
 	in.Notes = append(in.Notes, machineNote(env.Build.Version))
 	progress.step(fmt.Sprintf("bringing up a system of its own with %s", o.subject.Service))
-	t, err := env.bringUp(ctx, &o.subject, stages, firstCores(o.cpu))
+	t, err := env.bringUp(ctx, &o.subject, stages, cmp.Or(o.cpu, measure.FirstQuota))
 	if err != nil {
 		return nil, err
 	}
@@ -260,30 +273,19 @@ func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages map[
 	if found, err = measure.Measure(ctx, t, options); err != nil {
 		return nil, err
 	}
+	mark(found.Stages, stages)
 	in.System, in.Service = t.system.Name, o.subject.Service
 	in.Replica = plan.Replica{CPU: found.Quota, Memory: t.Memory, Start: t.Start}
 	in.Notes = append(in.Notes, fmt.Sprintf("%d runs of %s counted, %d were repeated because they showed something else; each replica had %d clients.",
 		len(found.Runs)+len(found.Lifted), o.duration, found.Repeated, found.Clients))
-	in.Notes = append(in.Notes, found.Notes...)
+	in.Notes = append(append(in.Notes, t.notes...), found.Notes...)
 	return found, nil
-}
-
-// firstCores is what a replica starts with where its quota is still to be found.
-func firstCores(cpu float64) float64 {
-	if cpu > 0 {
-		return cpu
-	}
-	return 0.15
 }
 
 // cores are those that the description gives a replica of the service, 0 for
 // none.
 func (m *measuredSystem) cores(stderr io.Writer) (float64, error) {
-	d, err := openDescription(stderr, m.Description, m.Environment)
-	if err != nil {
-		return 0, err
-	}
-	system, err := d.resolve(stderr, true)
+	_, system, err := m.resolved(stderr)
 	if err != nil {
 		return 0, err
 	}

@@ -192,22 +192,12 @@ func TestCheckWithoutAControlPlane(t *testing.T) {
 func TestPlanFromOwnHistory(t *testing.T) {
 	p := &produced{}
 	socket := p.serve(t)
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "greenlight.yaml"), []byte("name: shop\nservices: {iris: {run: [iris]}}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	input := func(flags func(*capacityPlanOptions)) (*demand.Demand, string, error) {
-		var said bytes.Buffer
-		o := capacityPlanOptions{demandFlags: demandFlags{history: "own", growth: "0", uncertainty: "0", periods: 6, headroom: "0", hits: "0", limit: "20%"}, replicas: []int{1, 2, 3}, measureFlags: measureFlags{rounds: 2}}
-		o.connect.control = socket
-		if flags != nil {
-			flags(&o)
-		}
-		in, err := o.input(time.Now(), func() (history, error) { return o.ownHistory(t.Context(), &said, "iris", dir) })
+		in, said, err := p.input(t, socket, time.Now(), flags)
 		if err != nil {
-			return nil, said.String(), err
+			return nil, said, err
 		}
-		return in.Demand, said.String(), nil
+		return in.Demand, said, nil
 	}
 	if _, _, err := input(nil); greenlight.CodeOf(err) != greenlight.CodeNotFound || !strings.Contains(err.Error(), "has counted nothing of dev/iris yet") {
 		t.Errorf("without a history: %v", err)

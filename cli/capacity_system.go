@@ -38,8 +38,11 @@ type measuredSystem struct {
 	Requests string   `json:"requests,omitempty"`
 	Data     string   `json:"data,omitempty"`
 	Status   int      `json:"status,omitempty"`
-	headers  []string // not kept
+	headers  []string // not kept, as what follows
 	timeout  time.Duration
+
+	opened *description
+	system *spec.System // that it describes, once it was resolved
 }
 
 func (m *measuredSystem) addFlags(f *pflag.FlagSet) {
@@ -111,16 +114,13 @@ type temporarySystem struct {
 	client *client.Client
 	state  string
 	system *spec.System
+	notes  []string // for the plan, of its stages
 }
 
 // bringUp starts a system of its own with one service of a description, what
 // that depends on, and a service that does nothing. Its end must be called.
-func (env *Env) bringUp(ctx context.Context, m *measuredSystem, stages map[string]string, cores float64) (*temporarySystem, error) {
-	d, err := openDescription(env.Stderr, m.Description, m.Environment)
-	if err != nil {
-		return nil, err
-	}
-	system, err := d.resolve(env.Stderr, true)
+func (env *Env) bringUp(ctx context.Context, m *measuredSystem, stages []sharedStage, cores float64) (*temporarySystem, error) {
+	d, system, err := m.resolved(env.Stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (env *Env) bringUp(ctx context.Context, m *measuredSystem, stages map[strin
 	return t, nil
 }
 
-func (t *temporarySystem) start(ctx context.Context, env *Env, m *measuredSystem, stages map[string]string, cores float64) error {
+func (t *temporarySystem) start(ctx context.Context, env *Env, m *measuredSystem, stages []sharedStage, cores float64) error {
 	if _, err := t.Describe(cores); err != nil {
 		return err // before anything runs
 	}
@@ -173,11 +173,16 @@ func (t *temporarySystem) start(ctx context.Context, env *Env, m *measuredSystem
 	if t.Places[""], err = t.servicePlace(ctx, env, m, base); err != nil {
 		return err
 	}
-	stages[measure.GatewayStage] = "/" + measure.GatewayStage
-	for name, where := range stages {
-		if t.Places[name], err = stagePlace(ctx, base, where, m.timeout); err != nil {
-			return fmt.Errorf("stage %s: %w", name, err)
+	if t.Places[measure.GatewayStage], err = httpPlace(ctx, base+"/"+measure.GatewayStage, m.timeout); err != nil {
+		return err
+	}
+	for i := range stages {
+		place, note, err := stages[i].place(ctx, base, m.timeout)
+		if err != nil {
+			return fmt.Errorf("--stage %s: %w", stages[i].name, err)
 		}
+		t.Places[stages[i].name] = place
+		t.notes = append(t.notes, note...)
 	}
 	return t.answers(ctx, base)
 }
@@ -307,23 +312,6 @@ func descriptionFolder(arg string) string {
 		return arg
 	}
 	return filepath.Dir(arg)
-}
-
-// stagePlace is a stage at a URL of this machine, or at a path of the temporary
-// system's gateway.
-func stagePlace(ctx context.Context, base, where string, timeout time.Duration) (measure.Place, error) {
-	if strings.HasPrefix(where, "/") {
-		where = base + where
-	}
-	target, err := load.ParseTarget(ctx, where)
-	if err != nil {
-		return measure.Place{}, err
-	}
-	if !target.Loopback() {
-		return measure.Place{}, greenlight.Errorf(greenlight.CodeRefused, "%s is not this machine; a stage is loaded to its limit, so measure one that serves nobody", target.Address)
-	}
-	mix, err := load.NewMix(target, []load.Request{{}}, nil, true, 1)
-	return measure.Place{Target: target, Mix: mix, Timeout: timeout}, err
 }
 
 // end stops everything that was started and removes what it left.

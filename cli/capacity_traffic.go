@@ -29,14 +29,14 @@ func newCapacityTraffic(env Env) *cobra.Command {
 		Use:   "traffic [ENV/]SERVICE",
 		Short: "Print what a service was asked, by hour or day",
 		Long: `Print the requests that the gateway passed to a service, as the control plane
-counted them: hour by hour of UTC, kept for 25 months. Written to a file, it is
+counted them: hour by hour of UTC, kept for 25 whole months. Written to a file, it is
 what greenlight capacity plan --history takes.
 
 Columns are time (the hour's begin), rate (requests a second, on average), peak
 (requests a second in the busiest minute), requests, errors (answered 5xx or not
 at all) and observed (seconds of the hour that somebody counted). Hours that
-nobody counted have no line: that is not the same as no requests. The last line is
-of the hour that runs.
+nobody counted have no line: that is not the same as no requests. Seconds in which
+greenlight load SERVICE ran are not counted. The last line is of the hour that runs.
 ` + connectHelp + exitCodesHelp,
 		Example: `  greenlight capacity traffic production/api > traffic.csv
   greenlight capacity traffic api --step day --from 2026-01-01`,
@@ -110,7 +110,7 @@ func printTraffic(out io.Writer, list []control.TrafficPeriod) error {
 
 // ownHistory is what a control plane counted of a service, as a series.
 func ownHistory(ctx context.Context, c *client.Client, name serviceName, now time.Time) (history, error) {
-	h := history{source: "the control plane's history of " + name.String()}
+	h := history{source: "the control plane's history of " + name.String(), until: now}
 	hours, err := c.Traffic(ctx, name.environment, name.service, control.TrafficQuery{From: now.Add(-longestHistory), To: now, Step: control.TrafficHours})
 	if err != nil {
 		return h, err
@@ -124,11 +124,12 @@ func ownHistory(ctx context.Context, c *client.Client, name serviceName, now tim
 	if len(h.samples) == 0 {
 		return h, greenlight.Errorf(greenlight.CodeNotFound, "the control plane has counted nothing of %s yet; try again in a while, or say what is to be borne with --rate", name)
 	}
-	h.about = historyText(h.samples, name, tested)
+	h.about = historyText(h.samples, name, tested, now)
 	return h, nil
 }
 
-const longestHistory = 790 * 24 * time.Hour
+// longestHistory leaves room for a clock that differs from the control plane's.
+const longestHistory = control.LongestTraffic - 24*time.Hour
 
 // samplesOf leaves out hours of which too little was counted to stand for
 // them, and those with a load test, of which it says how many; where there are
@@ -155,9 +156,12 @@ func samplesOf(hours []control.TrafficPeriod, tests []plan.ProductionTest) (samp
 }
 
 // historyText says what a history is.
-func historyText(samples []demand.Sample, name serviceName, tested int) string {
-	first, last := samples[0].At, samples[len(samples)-1].At
-	text := fmt.Sprintf("history of %s: %s of traffic from %s to %s UTC", name, counted(len(samples), "hour"), first.Format("2006-01-02 15:04"), last.Add(time.Hour).Format("2006-01-02 15:04"))
+func historyText(samples []demand.Sample, name serviceName, tested int, now time.Time) string {
+	first, end := samples[0].At, samples[len(samples)-1].At.Add(time.Hour)
+	if end.After(now) {
+		end = now.UTC()
+	}
+	text := fmt.Sprintf("history of %s: %s of traffic from %s to %s UTC", name, counted(len(samples), "hour"), first.Format("2006-01-02 15:04"), end.Format("2006-01-02 15:04"))
 	switch {
 	case tested == 1:
 		text += "; 1 hour with a load test is left out"

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,15 @@ type Env struct {
 	// it listens when this returns.
 	ControlPlane func(ctx context.Context, o PlaneOptions) (Plane, error)
 	Build        Build
+	// Now is when a capacity plan is made; nil is time.Now.
+	Now func() time.Time
+}
+
+func (env *Env) now() time.Time {
+	if env.Now == nil {
+		return time.Now()
+	}
+	return env.Now()
 }
 
 // usageError marks a mistake in the command line.

@@ -14,6 +14,9 @@ type fake struct {
 	cost     float64            // core-seconds of a request
 	ceiling  float64            // requests a second; 0 is none
 	stages   map[string]float64 // ceilings of those that are measured alone
+	room     map[string]int     // clients that a stage takes
+	crowd    map[string]int     // clients of a stage from which on it carries half
+	broken   map[string]string  // why a stage fails at half of what it is asked
 	gateway  float64            // core-seconds of the gateway for a request
 	unheld   bool               // to a quota
 	throttle float64            // seconds that a request with little to do waits where its quota is less than a core
@@ -32,6 +35,13 @@ func (f *fake) Limit(_ context.Context, cores float64) error { f.quota = cores; 
 
 func (f *fake) Calm(context.Context, float64) (bool, error) { return true, nil }
 
+func (f *fake) Room(_ context.Context, stage string) (measure.Room, error) {
+	if most := f.room[stage]; most > 0 {
+		return measure.Room{Clients: most, Why: "it says so"}, nil
+	}
+	return measure.Room{}, nil
+}
+
 func (f *fake) Load(_ context.Context, t measure.Traffic) (measure.Reading, error) {
 	f.asked, f.counts = append(f.asked, t), append(f.counts, f.replicas)
 	slot := f.perSlot
@@ -40,7 +50,14 @@ func (f *fake) Load(_ context.Context, t measure.Traffic) (measure.Reading, erro
 	}
 	if t.Stage != "" {
 		rate := min(f.stages[t.Stage], slot*float64(t.Clients))
-		return measure.Reading{Rate: rate, Mean: 0.001, Idle: 1}, nil
+		if most, ok := f.crowd[t.Stage]; ok && t.Clients >= most {
+			rate /= 2
+		}
+		r := measure.Reading{Rate: rate, Mean: 0.001, Idle: 1, Failure: f.broken[t.Stage]}
+		if r.Failure != "" {
+			r.Errors = 0.5
+		}
+		return r, nil
 	}
 	n := float64(f.replicas)
 	rate := n * f.quota / f.cost

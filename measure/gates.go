@@ -25,6 +25,8 @@ func (o *Options) spoiled(r *Reading) string {
 	switch {
 	case r.Void != "":
 		return r.Void
+	case r.Errors > mostErrors && r.Failure != "":
+		return fmt.Sprintf("%.1f %% of the operations failed: %s", 100*r.Errors, r.Failure)
 	case r.Errors > mostErrors:
 		return fmt.Sprintf("%.1f %% of the requests failed", 100*r.Errors)
 	case r.Own > mostCore*float64(max(1, o.Cores/2)):

@@ -126,7 +126,7 @@ func Measure(ctx context.Context, subject Subject, o Options) (*Evidence, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{s.gateway, s.quota, s.light, s.rising, s.rounds, s.stages, s.lift} {
+	for _, step := range []func(context.Context) error{s.gateway, s.stages, s.quota, s.light, s.rising, s.rounds, s.lift} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -127,6 +127,52 @@ func TestAStageThatIsNamedIsNotFoundAgain(t *testing.T) {
 	}
 }
 
+// A stage gets no more clients than it takes, and that is said where it may
+// carry more with more of them.
+func TestStageWithLittleRoom(t *testing.T) {
+	for name, c := range map[string]struct {
+		ceiling, found float64
+		room           int
+		noted          bool
+	}{
+		"too little": {ceiling: 9000, room: 6, found: 6000, noted: true},
+		"hardly any": {ceiling: 9000, room: 2, found: 2000, noted: true},
+		"enough":     {ceiling: 3000, room: 6, found: 3000},
+		"any":        {ceiling: 9000, found: 9000},
+	} {
+		o := options()
+		o.Stages = []string{"database"}
+		f := &fake{cost: 0.003, stages: map[string]float64{"database": c.ceiling}, room: map[string]int{"database": c.room}}
+		e := measured(t, f, o)
+		if s := stage(e, "database"); s == nil || !near(s.Ceiling, c.found, 1e-9) || noted(e, "The stage database had at most") != c.noted {
+			t.Errorf("%s room: %+v; notes %q; want %v", name, s, e.Notes, c.found)
+		}
+		for _, a := range f.asked {
+			if a.Stage == "database" && c.room > 0 && a.Clients > c.room {
+				t.Errorf("%s room: %d clients", name, a.Clients)
+			}
+		}
+	}
+}
+
+// Clients that get into each other's way do not lower a ceiling.
+func TestCrowdedStage(t *testing.T) {
+	o := options()
+	o.Stages = []string{"database"}
+	e := measured(t, &fake{cost: 0.003, stages: map[string]float64{"database": 9000}, crowd: map[string]int{"database": 64}}, o)
+	if s := stage(e, "database"); s == nil || !near(s.Ceiling, 9000, 1e-9) {
+		t.Errorf("database: %+v", s)
+	}
+}
+
+// What failed of a database is said in its own words.
+func TestStageThatFails(t *testing.T) {
+	o := options()
+	o.Stages = []string{"database"}
+	f := &fake{cost: 0.003, broken: map[string]string{"database": "checkout.sql: deadlock detected"}}
+	refused(t, f, o, greenlight.CodeUnavailable, "the measurement is void: stage database with 4 clients: 50.0 % of the operations failed: checkout.sql: deadlock detected")
+}
+
 func starve(r *measure.Reading) {
 	r.Idle = 0
 	for i := range r.Replica {

@@ -14,11 +14,12 @@ import (
 	"github.com/greenlight-dev/greenlight/capacity/plan"
 )
 
-// The quota where nobody says one.
-const (
-	firstQuota = 0.15 // cores
-	leastQuota = 0.01 // cores; the least that a description takes
-)
+// FirstQuota is the cores that each replica is held to at first where nobody
+// says how many.
+const FirstQuota = 0.15
+
+// leastQuota is the least cores that a description takes.
+const leastQuota = 0.01
 
 // What may be used at twice the replicas that are measured, because so many are
 // checked later: cores by gateway and generator each, and the share of the
@@ -95,26 +96,41 @@ func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) 
 }
 
 // enough is how many clients bring a stage to its ceiling. Where more of them
-// would be too many for the generator, it is those that are not.
+// would be too many for the generator, or for the stage, it is those that are
+// not.
 func (s *session) enough(ctx context.Context, name string) (int, error) {
-	best := 0.0
-	for clients := 4; ; clients *= 4 {
+	room, err := s.subject.Room(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	most := mostStageClients
+	if room.Clients > 0 {
+		most = min(most, room.Clients)
+	}
+	before, best := 0, 0.0
+	for clients := min(leastStageClients, most); ; clients = min(4*clients, most) {
 		r, err := s.stage(ctx, name, clients)
 		if err != nil {
 			return 0, err
 		}
 		why := s.spoiled(&r)
+		rises := r.Rate >= best*(1+flat)
 		switch {
-		case why != "" && clients == 4:
+		case why != "" && before == 0:
 			return clients, nil // its repetitions tell
-		case why != "":
-			return clients / 4, nil
-		case r.Rate < best*(1+flat) || clients == mostStageClients:
+		case why != "", r.Rate < best*(1-wideSpread): // so many get into each other's way
+			return before, nil
+		case rises && clients == room.Clients:
+			s.note("The stage %s had at most %s, because %s: with more it may carry more.", name, plan.Count(clients, "client"), room.Why)
+			return clients, nil
+		case !rises || clients == most:
 			return clients, nil
 		}
-		best = r.Rate
+		before, best = clients, r.Rate
 	}
 }
+
+const leastStageClients = 4
 
 // mostStageClients bounds the clients of a stage.
 const mostStageClients = 256
@@ -151,7 +167,7 @@ func (s *session) quota(ctx context.Context) error {
 		return s.subject.Limit(ctx, s.found.Quota)
 	}
 	twice := float64(2 * s.most())
-	q := min(firstQuota, 0.6*float64(s.Cores)/twice)
+	q := min(FirstQuota, 0.6*float64(s.Cores)/twice)
 	for range 3 {
 		q = max(leastQuota, math.Floor(1000*q)/1000)
 		if err := s.subject.Limit(ctx, q); err != nil {

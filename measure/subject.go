@@ -18,6 +18,14 @@ type Subject interface {
 	Calm(ctx context.Context, cores float64) (bool, error)
 	// Load puts the service, or one of its stages, under load.
 	Load(ctx context.Context, t Traffic) (Reading, error)
+	// Room is how many clients a stage takes now.
+	Room(ctx context.Context, stage string) (Room, error)
+}
+
+// Room is a bound on the clients of a stage.
+type Room struct {
+	Clients int    // 0: as many as come
+	Why     string // no more
 }
 
 // Traffic is one load test.
@@ -40,7 +48,8 @@ type Reading struct {
 	Own     float64         `json:"own_cpu"`  // of this process, the generator
 	Idle    float64         `json:"idle_cpu"` // of the machine
 	Void    string          `json:"void,omitempty"`
-	Times   *load.Histogram `json:"-"` // from sending to answer
+	Failure string          `json:"failure,omitempty"` // one of the errors in its own words, where it has any
+	Times   *load.Histogram `json:"-"`                 // from sending to answer
 }
 
 // busy is the mean share of its quota that a replica used, 0…1.

@@ -17,11 +17,16 @@ type Plane interface {
 	Apply(ctx context.Context, environment string, d control.Description) (control.Applied, error)
 }
 
-// Place is where requests of the service or of a stage go.
+// Place is where requests of the service or of a stage go, or the operation by
+// which a stage is measured.
 type Place struct {
-	Target  *load.Target
-	Mix     *load.Mix
-	Timeout time.Duration // for one answer
+	Target    *load.Target
+	Mix       *load.Mix
+	Operation *load.Operation // instead of Target and Mix
+	Timeout   time.Duration   // for one answer
+	// Room is how many clients it takes now, and why no more; nil is as many
+	// as come.
+	Room func(ctx context.Context) (clients int, why string, err error)
 }
 
 // System is a Subject behind a control plane: one that was brought up to be
@@ -172,7 +177,7 @@ func (s *System) Load(ctx context.Context, t Traffic) (Reading, error) {
 		}
 	}
 	o := load.Options{
-		Target: place.Target, Mix: place.Mix, Timeout: place.Timeout,
+		Target: place.Target, Mix: place.Mix, Operation: place.Operation, Timeout: place.Timeout,
 		Clients: t.Clients, Warmup: t.Warmup, Duration: t.Warmup + t.Duration, KeepGoing: true,
 	}
 	if t.Rate > 0 {
@@ -182,6 +187,19 @@ func (s *System) Load(ctx context.Context, t Traffic) (Reading, error) {
 		}
 	}
 	return s.watch(ctx, o, pids, found.gateway)
+}
+
+// Room asks a stage that knows its bounds.
+func (s *System) Room(ctx context.Context, stage string) (Room, error) {
+	ask := s.Places[stage].Room
+	if ask == nil {
+		return Room{}, nil
+	}
+	clients, why, err := ask(ctx)
+	if err == nil && clients < 1 {
+		err = greenlight.Errorf(greenlight.CodeUnavailable, "the stage %s has no connection left: %s", stage, why)
+	}
+	return Room{clients, why}, err
 }
 
 // calmFor is how long cores must be idle to count.
@@ -242,7 +260,7 @@ func (s *System) watch(ctx context.Context, o load.Options, pids []int, gateway 
 	good := float64(result.Requests - result.Errors)
 	r.Rate, r.Errors = good/result.Elapsed, result.ErrorShare()
 	r.Mean, r.P99 = result.Service.Mean, result.Service.P99
-	r.Times = result.ServiceTimes
+	r.Times, r.Failure = result.ServiceTimes, result.Failure
 	if result.Void {
 		r.Void = result.VoidReason
 	}

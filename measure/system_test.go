@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/control"
 	"github.com/greenlight-dev/greenlight/load"
+	"github.com/greenlight-dev/greenlight/load/postgres"
+	"github.com/greenlight-dev/greenlight/load/postgres/postgrestest"
 	"github.com/greenlight-dev/greenlight/measure"
 )
 
@@ -104,6 +107,63 @@ func TestSystemLoad(t *testing.T) {
 	}
 	if _, err = s.Load(t.Context(), measure.Traffic{Stage: "nobody", Clients: 1}); greenlight.CodeOf(err) != greenlight.CodeInvalid {
 		t.Errorf("an unknown stage: %v", err)
+	}
+}
+
+// besideDatabase is a service that is made up, and stages that are measured.
+type besideDatabase struct {
+	*fake
+	stages *measure.System
+}
+
+func (b *besideDatabase) Load(ctx context.Context, t measure.Traffic) (measure.Reading, error) {
+	if t.Stage == "" {
+		return b.fake.Load(ctx, t)
+	}
+	return b.stages.Load(ctx, t)
+}
+
+func (b *besideDatabase) Room(ctx context.Context, stage string) (measure.Room, error) {
+	return b.stages.Room(ctx, stage)
+}
+
+// TestDatabaseAlone measures a real PostgreSQL, by what bounds it on every
+// machine: a row that is locked for 10 ms, and 10 connections.
+func TestDatabaseAlone(t *testing.T) {
+	url := postgrestest.Start(t)
+	postgrestest.Exec(t, url, "CREATE TABLE counter AS SELECT 0 AS n; CREATE ROLE app LOGIN CONNECTION LIMIT 10; GRANT ALL ON counter TO app")
+	d, err := postgres.Parse(t.Context(), strings.Replace(url, "orders@", "app@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSystem(&plane{release: "a", replicas: 1})
+	s.Places = make(map[string]measure.Place)
+	for name, text := range map[string]string{
+		"lock":  "BEGIN; UPDATE counter SET n = n + 1; SELECT pg_sleep(0.01); COMMIT",
+		"sleep": "SELECT pg_sleep(0.05)",
+	} {
+		file := filepath.Join(t.TempDir(), name+".sql")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		script, err := postgres.ReadScript(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Places[name] = measure.Place{Operation: d.Operation(script, 20*time.Second), Room: d.Room, Timeout: 20 * time.Second}
+	}
+	o := options()
+	o.Gateway, o.Stages, o.Attempts = "", []string{"lock", "sleep"}, 40
+	o.Warmup, o.Duration = second/5, second/2
+	e, err := measure.Measure(t.Context(), &besideDatabase{&fake{cost: 0.003}, s}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lock := stage(e, "lock"); lock == nil || lock.Ceiling < 1 || lock.Ceiling > 105 || lock.Low >= lock.Ceiling || lock.High <= lock.Ceiling || lock.Driven != 1 {
+		t.Errorf("a row that is locked for 10 ms: %+v", lock)
+	}
+	if sleep := stage(e, "sleep"); sleep == nil || sleep.Ceiling < 1 || sleep.Ceiling > 210 || !noted(e, "The stage sleep had at most 10 clients, because the connection limit of the user app is 10: with more it may carry more.") {
+		t.Errorf("10 connections that sleep for 50 ms: %+v; notes %q", sleep, e.Notes)
 	}
 }
 

@@ -1,20 +1,16 @@
 package stories_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"net"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/greenlight-dev/greenlight/capacity/plan"
+	"github.com/greenlight-dev/greenlight/load/postgres/postgrestest"
 	"github.com/greenlight-dev/greenlight/measure"
 )
 
@@ -22,7 +18,7 @@ import (
 // keeps the row until it is paid for. One is paid for in 20 ms, so that fewer
 // than 50 a second can be, on any machine; without the row it is hundreds.
 func TestDatabaseFlatLines(t *testing.T) {
-	s := newStory(t, "02-database-flat-lines", "orders", "DATABASE_URL="+startDatabase(t))
+	s := newStory(t, "02-database-flat-lines", "orders", "DATABASE_URL="+postgrestest.Start(t))
 
 	s.up("ORDER_NUMBERS=counter")
 	screen := s.refuses(`(?m)^knee>=100/s not met: [1-4]?\d(\.\d+)?/s$`,
@@ -40,15 +36,9 @@ func TestDatabaseFlatLines(t *testing.T) {
 // measure that, on a machine that others use up or without control groups, it
 // has to say so instead of naming something else.
 func TestDatabaseFlatLinesPlan(t *testing.T) {
-	s := newStory(t, "02-database-flat-lines", "orders", "DATABASE_URL="+startDatabase(t), "ORDER_NUMBERS=counter")
-	code, screen := s.run("capacity", "plan", "orders", "--path", "/orders", "--method", "POST", "--expect-status", "201",
-		"--rate", "100", "--slo", "p99<500ms", "--cpu", "0.1", "--rounds", "1", "--clients", "2",
-		"--warmup", "200ms", "--duration", "800ms", "--wait", "10s", "--out", filepath.Join(s.dir, "capacity"))
-	t.Logf("exit code %d\n%s", code, screen)
-	if code != 0 {
-		if !strings.Contains(screen, "the measurement is void") && !strings.Contains(screen, "control groups") {
-			t.Errorf("exit code %d, neither with a plan nor with why there is none", code)
-		}
+	s := newStory(t, "02-database-flat-lines", "orders", "DATABASE_URL="+postgrestest.Start(t), "ORDER_NUMBERS=counter")
+	screen, planned := s.plans("--duration", "800ms")
+	if !planned {
 		return
 	}
 	var plan struct {
@@ -57,63 +47,76 @@ func TestDatabaseFlatLinesPlan(t *testing.T) {
 			Limit float64
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(s.dir, "capacity", "plan.json"))
-	if err == nil {
-		err = json.Unmarshal(text, &plan)
-	}
-	if b := plan.Bottleneck; err != nil || b.Name != measure.Hidden || b.Limit < 5 || b.Limit > 50 {
-		t.Errorf("the bottleneck is %+v (%v), want the %s at 5 to 50 orders a second", b, err, measure.Hidden)
+	s.readJSON("plan.json", &plan)
+	if b := plan.Bottleneck; b.Name != measure.Hidden || b.Limit < 5 || b.Limit > 50 {
+		t.Errorf("the bottleneck is %+v, want the %s at 5 to 50 orders a second", b, measure.Hidden)
 	}
 	s.shows(screen, `because\s+of\s+the\s+shared\s+wait`)
 }
 
-// startDatabase runs an empty PostgreSQL, as a reader would, until the test
-// ends, and gives its URL.
-func startDatabase(t *testing.T) string {
-	t.Helper()
-	port := freePort(t)
-	c := exec.Command("02-database-flat-lines/database.sh", port)
-	var said bytes.Buffer
-	c.Stdout, c.Stderr = &said, &said
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
+// TestDatabaseMeasuredAlone: told what an order does in the database, a plan
+// has its ceiling, which is that of the row, and no password.
+func TestDatabaseMeasuredAlone(t *testing.T) {
+	url := postgrestest.Start(t)
+	s := newStory(t, "02-database-flat-lines", "orders", "DATABASE_URL="+url, "ORDER_NUMBERS=counter", "PGPASSWORD=open sesame")
+	screen, planned := s.plans("--duration", "400ms", "--stage", "database="+url, "--stage-sql", "database=order.sql", "--behind-cache", "database")
+	s.shows(screen, `stage database alone: at most [1-4]?\d(\.\d+)?/s|the measurement is void: stage|control groups`)
+	if !planned {
+		return
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
-	t.Cleanup(func() {
-		_ = c.Process.Signal(os.Interrupt) // it may have ended by itself, which is told here
-		if err := <-ended; err != nil {
-			t.Errorf("database.sh: %v\n%s", err, said.Bytes())
+	var e struct {
+		Evidence struct {
+			Stages []plan.Stage
 		}
-	})
-	url := "postgres://orders@127.0.0.1:" + port + "/postgres"
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // it may have to be installed
-	defer cancel()
-	for !answers(ctx, url) {
-		if len(ended) > 0 || ctx.Err() != nil {
-			t.Fatal("PostgreSQL does not answer")
-		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	return url
-}
-
-func answers(ctx context.Context, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	c, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return false
+	s.readJSON("evidence.json", &e)
+	at := slices.IndexFunc(e.Evidence.Stages, func(s plan.Stage) bool { return s.Name == "database" })
+	if at < 0 || e.Evidence.Stages[at].Ceiling < 2 || e.Evidence.Stages[at].Ceiling > 50 || !e.Evidence.Stages[at].BehindCache {
+		t.Errorf("the stages are %+v, want the database at 2 to 50 orders a second, behind the cache", e.Evidence.Stages)
 	}
-	return c.Close(ctx) == nil
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	text, err := os.ReadFile(filepath.Join(s.dir, "capacity", "plan.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	s.shows(string(text), `one operation is order\.sql, 5 statements sent together`, `was measured with fsync off`)
+	if err := fs.WalkDir(os.DirFS(s.dir), "capacity", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(s.dir, path))
+		if strings.Contains(string(text), "sesame") {
+			t.Errorf("%s holds the password", path)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// plans makes a plan of the orders. There is none where the machine does not let
+// it be made, on which others use it up or without control groups, and that is
+// said.
+func (s *story) plans(args ...string) (screen string, planned bool) {
+	s.t.Helper()
+	code, screen := s.run(append([]string{
+		"capacity", "plan", "orders", "--path", "/orders", "--method", "POST", "--expect-status", "201",
+		"--rate", "100", "--slo", "p99<500ms", "--cpu", "0.1", "--rounds", "1", "--clients", "2",
+		"--warmup", "200ms", "--wait", "10s", "--out", filepath.Join(s.dir, "capacity"),
+	}, args...)...)
+	s.t.Logf("exit code %d\n%s", code, screen)
+	if code != 0 && !strings.Contains(screen, "the measurement is void") && !strings.Contains(screen, "control groups") {
+		s.t.Errorf("exit code %d, neither with a plan nor with why there is none", code)
+	}
+	return screen, code == 0
+}
+
+func (s *story) readJSON(file string, to any) {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, "capacity", file))
+	if err == nil {
+		err = json.Unmarshal(text, to)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }

@@ -43,7 +43,7 @@ type story struct {
 func newStory(t *testing.T, folder, program string, env ...string) *story {
 	t.Helper()
 	s := &story{t: t, dir: t.TempDir(), env: env}
-	for _, pattern := range []string{"*.yaml", "*.jsonl"} {
+	for _, pattern := range []string{"*.yaml", "*.jsonl", "*.sql"} {
 		files, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"greenlight": main})
+	testscript.Main(m, map[string]func(){"greenlight": main, "greenlight-then": then})
 }
 
 // TestScripts runs testdata/script/*.txt, the promises of the command line.
@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 //	terminate                         sends SIGTERM to the program last started in the background
 //	killed PID-FILE                   sends SIGKILL to the process whose id FILE holds
 //	deserted                          waits until no process of the script is left
+//	asked STATE SERVICE DAYS RATE     has a store hold what a service was asked for so long
+//	foretold PLAN RATE SHARE          holds the demand of a plan, where there is one, against what asked would write
+//	exec greenlight-then …            is greenlight $DAYS_AGO
 //
 // What a script leaves running is killed when it ends.
 //
@@ -49,6 +52,8 @@ func TestScripts(t *testing.T) {
 			"terminate": terminate,
 			"killed":    killed,
 			"deserted":  deserted,
+			"asked":     asked,
+			"foretold":  foretold,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
