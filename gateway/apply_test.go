@@ -17,6 +17,7 @@ import (
 
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/gateway"
+	"github.com/greenlight-dev/greenlight/observe"
 )
 
 // Each configuration strips another prefix and leads to another target, which
@@ -278,6 +279,7 @@ func TestMetrics(t *testing.T) {
 	wantMetric(t, g, `greenlight_gateway_requests_total{code="5xx",release="v1",route="front",service="shop"}`, 1, 1)
 	wantMetric(t, g, `greenlight_gateway_requests_total{code="4xx",release="",route="",service=""}`, 1, 1)
 	wantMetric(t, g, `greenlight_gateway_request_seconds_count{release="v1",service="shop"}`, 4, 4)
+	wantMetric(t, g, fmt.Sprintf(`greenlight_gateway_request_seconds_bucket{release="v1",service="shop",le="%g"}`, observe.Finest), 0, 4)
 	wantMetric(t, g, `greenlight_gateway_in_flight{release="v1",service="shop",target="v1-0"}`, 0, 0)
 	wantMetric(t, g, `greenlight_gateway_target_usable{release="v1",service="shop",target="v1-0"}`, 1, 1)
 	if r := g.Status().Services[0].Releases[0]; r.Requests != 4 || r.Failures != 1 {

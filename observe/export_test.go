@@ -54,7 +54,7 @@ func NewTake() func(text []byte) {
 // NewHour has an hour of busy services behind it.
 func NewHour(services int) *Sampler {
 	s := NewSampler(Options{})
-	s.bounds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, math.Inf(1)}
+	s.bounds = []float64{.00005, .0001, .00015, .0002, .0003, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, math.Inf(1)}
 	counts := make([]float64, len(s.bounds))
 	first := time.Now().Unix() / blockTicks * blockTicks
 	for i := range services {

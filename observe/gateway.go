@@ -13,6 +13,7 @@ type traffic struct {
 	// counted and countedFailed are the same, but for the first scrape, which
 	// has what came since the counters to resume from.
 	counted, countedFailed float64
+	seconds                float64 // that the requests took, all added up
 	inFlight, held         float64
 	cumulative             []float64 // requests by the bounds of their durations
 	configured             bool      // whether the gateway has the service now
@@ -37,11 +38,12 @@ const (
 	countedRequests counted = iota
 	countedFailures
 	countedBucket
+	countedSeconds
 	gaugeInFlight
 	gaugeHeld
 )
 
-// maxBounds bounds the buckets of a histogram; the gateway has sixteen.
+// maxBounds bounds the buckets of a histogram; the gateway has 21.
 const maxBounds = 64
 
 // scrape keeps what the gateway's series were, to tell what they became.
@@ -109,6 +111,8 @@ func countedBy(name []byte) (counted, bool) {
 		return countedRequests, true
 	case "greenlight_gateway_request_seconds_bucket":
 		return countedBucket, true
+	case "greenlight_gateway_request_seconds_sum":
+		return countedSeconds, true
 	case "greenlight_gateway_in_flight":
 		return gaugeInFlight, true
 	case "greenlight_gateway_held":
@@ -227,6 +231,8 @@ func (s *scrape) add(t *tracked, grown float64) {
 		if t.bucket >= 0 {
 			t.service.cumulative[t.bucket] += grown
 		}
+	case countedSeconds:
+		t.service.seconds += grown
 	case gaugeInFlight:
 		t.service.inFlight += t.value
 		s.inFlight[t.target] += t.value

@@ -6,9 +6,9 @@ import (
 )
 
 // A history keeps an hour of ticks in blocks of a minute, each made when its
-// minute begins: 28 bytes a tick, and two for each bucket of durations in
-// minutes with requests. With the gateway's sixteen buckets a service that
-// sleeps takes 0.1 MB, a busy one 0.22 MB.
+// minute begins: 32 bytes a tick, and two for each bucket of durations in
+// minutes with requests. With the gateway's 21 buckets a service that
+// sleeps takes 0.12 MB, a busy one 0.27 MB.
 const (
 	blockTicks = 60
 	blocks     = 61 // an hour is whole while the last block fills
@@ -25,7 +25,7 @@ type block struct {
 }
 
 // row is a tick without its durations, which are in the buckets.
-type row struct{ rate, errors, inFlight, held, cpu, memory, queue float32 }
+type row struct{ rate, errors, mean, inFlight, held, cpu, memory, queue float32 }
 
 // put keeps a tick; counts are its requests by bucket.
 func (h *history) put(tick int64, r row, counts []float64) {
@@ -77,7 +77,7 @@ func (h *history) forgetBuckets() {
 }
 
 // step merges the ticks from first to last into one sample: rates and levels
-// are their means, shares and waits those of all requests together,
+// are their means, shares, times and waits those of all requests together,
 // percentiles those of the merged buckets, held and memory the largest.
 func (h *history) step(first, last int64, bounds []float64, interval time.Duration) (Sample, bool) {
 	var s Sample
@@ -93,6 +93,7 @@ func (h *history) step(first, last int64, bounds []float64, interval time.Durati
 		rate := float64(r.rate)
 		requests += rate
 		s.Errors += rate * float64(r.errors)
+		s.Mean += rate * float64(r.mean)
 		s.Queue += rate * float64(r.queue)
 		s.InFlight += float64(r.inFlight)
 		s.CPU += float64(r.cpu)
@@ -107,7 +108,7 @@ func (h *history) step(first, last int64, bounds []float64, interval time.Durati
 	}
 	s.Rate, s.InFlight, s.CPU = requests/n, s.InFlight/n, s.CPU/n
 	if requests > 0 {
-		s.Errors, s.Queue = s.Errors/requests, s.Queue/requests
+		s.Errors, s.Mean, s.Queue = s.Errors/requests, s.Mean/requests, s.Queue/requests
 	}
 	s.P50, s.P99 = quantile(.5, bounds, counts), quantile(.99, bounds, counts)
 	return s, true

@@ -240,7 +240,7 @@ func (s *Sampler) sum(now time.Time, replicas []greenlight.Replica) (byService m
 func (t *traffic) sample(now time.Time, elapsed time.Duration, bounds, counts []float64) Sample {
 	sample := Sample{At: now, Rate: t.requests / elapsed.Seconds(), InFlight: t.inFlight, Held: int64(t.held)}
 	if t.requests > 0 {
-		sample.Errors = t.failed / t.requests
+		sample.Errors, sample.Mean = t.failed/t.requests, t.seconds/t.requests
 	}
 	if len(counts) > 0 {
 		sample.P50, sample.P99 = quantile(.5, bounds, counts), quantile(.99, bounds, counts)
@@ -249,7 +249,7 @@ func (t *traffic) sample(now time.Time, elapsed time.Duration, bounds, counts []
 }
 
 func (s *Sample) row() row {
-	return row{rate: float32(s.Rate), errors: float32(s.Errors), inFlight: float32(s.InFlight), held: float32(s.Held),
+	return row{rate: float32(s.Rate), errors: float32(s.Errors), mean: float32(s.Mean), inFlight: float32(s.InFlight), held: float32(s.Held),
 		cpu: float32(s.CPU), memory: float32(s.Memory), queue: float32(s.Queue)}
 }
 

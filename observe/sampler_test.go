@@ -178,6 +178,9 @@ func TestTrafficAsTheGatewayCountsIt(t *testing.T) {
 	if got.P50 <= 0 || got.P50 > .025 || got.P99 < .05 || got.P99 > .1 {
 		t.Errorf("p50 %v, p99 %v: 2 of 25 took 60 ms, the others hardly anything", got.P50, got.P99)
 	}
+	if got.Mean < 2*.06/25 || got.Mean > .06 {
+		t.Errorf("mean %v: 2 of 25 took 60 ms", got.Mean)
+	}
 	if quiet := s.Latest()["dev/quiet"]; quiet.Rate != 0 || quiet.P99 != 0 || time.Since(quiet.At) > 5*time.Second {
 		t.Errorf("a service without requests: %+v", quiet)
 	}
