@@ -175,7 +175,7 @@ func (o *loadOptions) addShapeFlags(f *pflag.FlagSet) {
 
 // addReportFlags adds what is done with the result.
 func (o *loadOptions) addReportFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.thresholds, "threshold", nil, "what the result must meet: p99<50ms, errors<0.1%, rate>=500/s; may be given several times")
+	f.StringArrayVar(&o.thresholds, "threshold", nil, "what the result must meet: p99<50ms, errors<0.1%, rate>=500/s (of right answers); may be given several times")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "go on when a threshold cannot be met any more")
 	f.StringVar(&o.output, "output", "", "write the result to this file, as JSON")
 	f.StringVar(&o.html, "html", "", "write a report with charts to this file")

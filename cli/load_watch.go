@@ -93,7 +93,7 @@ func (w *loadWatch) look(status *control.Status) {
 		return
 	}
 	if !w.seen.Add(w.last, load.ServerSecond{
-		Rate: t.Rate, Errors: t.Errors, P50: t.P50, P99: t.P99, InFlight: t.InFlight, Held: t.Held, Queue: t.Queue,
+		Rate: t.Rate, Errors: t.Errors, Mean: t.Mean, P50: t.P50, P99: t.P99, InFlight: t.InFlight, Held: t.Held, Queue: t.Queue,
 		CPU: t.CPU, Memory: t.Memory, Ready: service.Ready,
 	}) {
 		return

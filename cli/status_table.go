@@ -11,6 +11,7 @@ import (
 
 	greenlight "github.com/greenlight-dev/greenlight"
 	"github.com/greenlight-dev/greenlight/control"
+	"github.com/greenlight-dev/greenlight/observe"
 )
 
 var healthColours = map[control.Health]colour{
@@ -204,6 +205,8 @@ func latency(seconds float64, none bool) string {
 	switch {
 	case none || seconds <= 0 || math.IsNaN(seconds):
 		return "–"
+	case seconds < observe.Finest:
+		return "<50 µs" // more the gateway does not tell
 	case seconds < 1e-3:
 		return fmt.Sprintf("%.0f µs", seconds*1e6)
 	case seconds < 10e-3:

@@ -263,3 +263,12 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		t.Errorf("only %d commands", checked)
 	}
 }
+
+// What lies below the gateway's first bucket is known to be that, and no more.
+func TestLatencyBelowTheFirstBucket(t *testing.T) {
+	for v, want := range map[float64]string{0: "–", 25e-6: "<50 µs", 49.9e-6: "<50 µs", 50e-6: "50 µs", 253e-6: "253 µs"} {
+		if got := latency(v, false); got != want {
+			t.Errorf("%v is written %s, want %s", v, got, want)
+		}
+	}
+}

@@ -27,6 +27,9 @@ type AccessLog struct {
 	others  int  // requests to other services, which are not in entries
 	whole   int  // entries with a request
 	ours    bool // the gateway wrote it: there are no queries in it
+
+	unreadable int   // lines
+	first      error // what is wrong with the first of them, which it names
 }
 
 // logEntry is one line.
@@ -52,18 +55,17 @@ var requestLine = regexp.MustCompile(`"([A-Z]{1,20}) ([^ "]+) HTTP/[0-9.]+" ([0-
 // writes it, the common or combined log format of web servers, or a time alone
 // (RFC 3339, or seconds). With a service, requests that the gateway gave to
 // others are left out. Times of whole seconds are spread over their second.
+// Lines that cannot be read are counted and left out; where they are most of
+// them, it is no access log.
 func ReadAccessLog(in io.Reader, service string) (*AccessLog, error) {
 	l := &AccessLog{known: make(map[loggedRequest]int32)}
 	var origin time.Time
 	seconds, names := true, false
-	err := eachLine(in, func(line []byte) error {
-		at, fraction, err := lineTime(line)
+	err := eachNumberedLine(in, func(number int, line []byte) error {
+		at, fraction, r, owner, err := l.read(line)
 		if err != nil {
-			return err
-		}
-		r, owner, err := l.requestOf(line)
-		if err != nil {
-			return err
+			l.skip(number, err)
+			return nil
 		}
 		if names = names || owner != ""; service != "" && owner != "" && owner != service {
 			l.others++
@@ -83,6 +85,8 @@ func ReadAccessLog(in io.Reader, service string) (*AccessLog, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case l.unreadable > len(l.entries)+l.others:
+		return nil, l.noLog()
 	case len(l.entries) == 0 && l.others > 0:
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "none of its %d requests went to %s", l.others, service)
 	case len(l.entries) == 0:
@@ -92,6 +96,37 @@ func ReadAccessLog(in io.Reader, service string) (*AccessLog, error) {
 		spread(l.entries)
 	}
 	return l, nil
+}
+
+// read takes a line apart.
+func (l *AccessLog) read(line []byte) (at time.Time, fraction bool, r loggedRequest, owner string, err error) {
+	if at, fraction, err = lineTime(line); err == nil {
+		r, owner, err = l.requestOf(line)
+	}
+	return at, fraction, r, owner, err
+}
+
+func (l *AccessLog) skip(number int, err error) {
+	if l.unreadable++; l.first == nil {
+		l.first = fmt.Errorf("line %d: %w", number, err)
+	}
+}
+
+func (l *AccessLog) noLog() error {
+	all := l.unreadable + len(l.entries) + l.others
+	if all == 1 {
+		return greenlight.WithCode(greenlight.CodeInvalid, l.first)
+	}
+	return greenlight.Errorf(greenlight.CodeInvalid, "%d of its %d lines cannot be read; the first is %w", l.unreadable, all, l.first)
+}
+
+// Unreadable says how many lines could not be read, and what is wrong with the
+// first of them; "" when there are none.
+func (l *AccessLog) Unreadable() string {
+	if l.unreadable == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of the log could not be read and are left out; the first is %v", counted(int64(l.unreadable), "line"), l.first)
 }
 
 func (l *AccessLog) add(e logEntry, r loggedRequest) error {
@@ -238,6 +273,9 @@ func (l *AccessLog) Replay(o ReplayOptions) (*Replayed, error) {
 	}
 	if said != "" {
 		out.Notes = append(out.Notes, fmt.Sprintf("%d of %d requests of the log are replayed; left out: %s", len(out.Order), len(l.entries)+l.others, said))
+	}
+	if bad := l.Unreadable(); bad != "" {
+		out.Notes = append(out.Notes, bad)
 	}
 	missing := "headers and bodies"
 	if l.ours {

@@ -130,3 +130,19 @@ func FuzzReadAccessLog(f *testing.F) {
 		}
 	})
 }
+
+// TestReplayOfABrokenLog: a line that was cut, or written by something else, is
+// counted and left out.
+func TestReplayOfABrokenLog(t *testing.T) {
+	log := "#Fields: time\n" + gatewayLine(0, "GET", "/a", "dev/web", 200, "") + gatewayLine(100, "GET", "/b", "dev/web", 200, "") + `{"time":"2026-11-22T10:00` + "\n" +
+		gatewayLine(200, "GET", "/c", "dev/web", 200, "")
+	l := must[*load.AccessLog](t)(load.ReadAccessLog(strings.NewReader(log), "web"))
+	r := must[*load.Replayed](t)(l.Replay(load.ReplayOptions{}))
+	want := `2 lines of the log could not be read and are left out; the first is line 1: "#Fields: time" holds no time`
+	if len(r.Order) != 3 || len(l.Times()) != 3 || !strings.HasPrefix(l.Unreadable(), want) || !strings.HasPrefix(r.Notes[0], want) {
+		t.Errorf("%d requests, %q, notes %q", len(r.Order), l.Unreadable(), r.Notes)
+	}
+	if l := must[*load.AccessLog](t)(load.ReadAccessLog(strings.NewReader("1\n"), "")); l.Unreadable() != "" {
+		t.Errorf("of a good log: %q", l.Unreadable())
+	}
+}

@@ -41,9 +41,9 @@ func NewArrivals(stages ...Stage) (*Arrivals, error) {
 	}
 	a := &Arrivals{stages: stages}
 	var due float64
-	for i, s := range stages {
-		if s.For <= 0 || !validRate(s.From) || !validRate(s.To) {
-			return nil, greenlight.Errorf(greenlight.CodeInvalid, "stage %d goes from %v/s to %v/s in %v; rates are 0 to %d and times above 0", i+1, s.From, s.To, s.For, MaxRate)
+	for _, s := range stages {
+		if err := s.check(); err != nil {
+			return nil, err
 		}
 		a.begins = append(a.begins, a.length)
 		a.before = append(a.before, due)
@@ -58,6 +58,22 @@ func NewArrivals(stages ...Stage) (*Arrivals, error) {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "no request is due in %v", a.length)
 	}
 	return a, nil
+}
+
+func (s *Stage) check() error {
+	for _, rate := range []float64{s.From, s.To} {
+		if !validRate(rate) {
+			return greenlight.Errorf(greenlight.CodeInvalid, "the rate is %v/s; it must be from 0 to %d", rate, MaxRate)
+		}
+	}
+	return checkDuration(s.For)
+}
+
+func checkDuration(d time.Duration) error {
+	if d <= 0 {
+		return greenlight.Errorf(greenlight.CodeInvalid, "the duration is %v; it must be above 0", d)
+	}
+	return nil
 }
 
 func validRate(v float64) bool { return v >= 0 && v <= MaxRate }
@@ -77,6 +93,9 @@ func Steps(from, to float64, n int, d time.Duration) (*Arrivals, error) {
 	if n < 2 || n > MaxStages {
 		return nil, greenlight.Errorf(greenlight.CodeInvalid, "%d steps; 2 to %d are possible", n, MaxStages)
 	}
+	if err := checkDuration(d); err != nil {
+		return nil, err // of all of them, not of one
+	}
 	stages := make([]Stage, n)
 	for i := range stages {
 		rate := from + (to-from)*float64(i)/float64(n-1)
@@ -87,6 +106,9 @@ func Steps(from, to float64, n int, d time.Duration) (*Arrivals, error) {
 
 // Spike is a base rate with a peak in the middle fifth.
 func Spike(base, peak float64, d time.Duration) (*Arrivals, error) {
+	if err := checkDuration(d); err != nil {
+		return nil, err
+	}
 	fifth := d / 5
 	return NewArrivals(Stage{2 * fifth, base, base}, Stage{fifth, peak, peak}, Stage{d - 3*fifth, base, base})
 }

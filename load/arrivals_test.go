@@ -100,13 +100,16 @@ func TestPeak(t *testing.T) {
 
 func TestArrivalsRefuse(t *testing.T) {
 	for want, try := range map[string]func() error{
-		"no request is due":  func() error { _, err := load.Constant(0, time.Second); return err },
-		"rates are 0 to":     func() error { _, err := load.Constant(math.NaN(), time.Second); return err },
-		"more than 24h0m0s":  func() error { _, err := load.Constant(1, 25*time.Hour); return err },
-		"1 steps":            func() error { _, err := load.Steps(1, 2, 1, time.Second); return err },
-		"0 recorded times":   func() error { _, err := load.Replay(nil, 1); return err },
-		"speed is 0":         func() error { _, err := load.Replay([]time.Duration{1}, 0); return err },
-		"0 stages; 1 to 100": func() error { _, err := load.NewArrivals(); return err },
+		"no request is due":                   func() error { _, err := load.Constant(0, time.Second); return err },
+		"rate is NaN/s; it":                   func() error { _, err := load.Constant(math.NaN(), time.Second); return err },
+		"duration is -5s; it must be above 0": func() error { _, err := load.Constant(10, -5*time.Second); return err },
+		"duration is -10s; it must be above":  func() error { _, err := load.Steps(1, 2, 5, -10*time.Second); return err },
+		"duration is -1m0s; it must":          func() error { _, err := load.Spike(1, 2, -time.Minute); return err },
+		"more than 24h0m0s":                   func() error { _, err := load.Constant(1, 25*time.Hour); return err },
+		"1 steps":                             func() error { _, err := load.Steps(1, 2, 1, time.Second); return err },
+		"0 recorded times":                    func() error { _, err := load.Replay(nil, 1); return err },
+		"speed is 0":                          func() error { _, err := load.Replay([]time.Duration{1}, 0); return err },
+		"0 stages; 1 to 100":                  func() error { _, err := load.NewArrivals(); return err },
 	} {
 		if err := try(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

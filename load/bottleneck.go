@@ -234,8 +234,9 @@ func (j *judgement) waiting() string {
 	if share, _ := s.cpuShare(); share > 0 {
 		used = fmt.Sprintf("used only %s of their CPU", percent(share))
 	}
+	waited, _ := s.inService()
 	return fmt.Sprintf("something that all requests wait for: replicas %s while %.0f requests waited in them: a lock, a connection pool, a table, another service",
-		used, s.InFlight.Mean)
+		used, waited)
 }
 
 // evidence are the figures behind the verdict, a sentence each.
@@ -253,9 +254,11 @@ func (j *judgement) evidence() []string {
 	if s == nil {
 		return said
 	}
-	inFlight := fmt.Sprintf("requests in the service: %.1f at %s", s.InFlight.Mean, PerSecond(over.Rate))
+	most, _ := s.inService()
+	inFlight := fmt.Sprintf("requests in the service: %.1f at %s", most, PerSecond(over.Rate))
 	if before := at.Result.Server; at != over && before != nil {
-		inFlight += fmt.Sprintf(", %.1f at %s", before.InFlight.Mean, PerSecond(at.Rate))
+		held, _ := before.inService()
+		inFlight += fmt.Sprintf(", %.1f at %s", held, PerSecond(at.Rate))
 	}
 	said = append(said, inFlight, s.cpuText())
 	if s.Machine != nil {

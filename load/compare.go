@@ -184,8 +184,8 @@ func order(pairs int, seed uint64) []bool {
 	return bFirst
 }
 
-// Metric takes a figure of a result: p50 to p99.99, mean, max, min, rate, or
-// any of the times as service.p99.
+// Metric takes a figure of a result: p50 to p99.99, mean, max, min, rate (of
+// right answers), or any of the times as service.p99.
 func Metric(name string) (func(*Result) float64, error) {
 	limit := "<1s"
 	if name == "rate" {

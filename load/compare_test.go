@@ -184,7 +184,7 @@ func TestReadResultRefuses(t *testing.T) {
 }
 
 func TestMetric(t *testing.T) {
-	r := &load.Result{Rate: 5, Response: load.Summary{Mean: 2}, Service: load.Summary{Max: 3}}
+	r := &load.Result{Rate: 9, Goodput: 5, Response: load.Summary{Mean: 2}, Service: load.Summary{Max: 3}}
 	for name, want := range map[string]float64{"rate": 5, "mean": 2, "service.max": 3} {
 		if f, err := load.Metric(name); err != nil || f(r) != want {
 			t.Errorf("%s: %v", name, err)

@@ -15,8 +15,9 @@ type engine struct {
 	cpu       time.Duration // of this process, used before the start
 	cores     int
 	rec       *recorder
-	transport *http.Transport // of HTTP/2
+	transport *http.Transport // of HTTP/2, where requests share connections
 	opened    atomic.Int64    // connections of HTTP/2
+	wire      wire            // likewise
 	workers   sync.WaitGroup
 	next      atomic.Int64 // closed: number of the next request
 	cut       atomic.Bool  // it ended in the middle: what was under way does not count
@@ -33,8 +34,8 @@ type engine struct {
 
 func newEngine(o *Options) *engine {
 	e := &engine{o: o, rec: newRecorder(o)}
-	if o.HTTP2 {
-		e.transport = newTransport(o.Target, &e.opened)
+	if o.HTTP2 && !o.CloseEach {
+		e.transport = e.newTransport(false)
 	}
 	return e
 }
@@ -176,8 +177,10 @@ func (e *engine) newWorker() *worker {
 	switch {
 	case e.o.Operation != nil:
 		w.client = &repeater{operation: e.o.Operation, timeout: e.o.Timeout}
+	case e.o.HTTP2 && e.o.CloseEach:
+		w.client = &http2{target: e.o.Target, transport: e.newTransport(true), own: true, wire: &e.wire}
 	case e.o.HTTP2:
-		w.client = &http2{target: e.o.Target, transport: e.transport}
+		w.client = &http2{target: e.o.Target, transport: e.transport, wire: &e.wire}
 	default:
 		w.client = newHTTP1(e.o.Target, e.o.Timeout, !e.o.CloseEach)
 	}

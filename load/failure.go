@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -24,7 +25,9 @@ const (
 	KindReset      Kind = "reset"      // the target broke the connection
 	KindClosed     Kind = "closed"     // the target closed it before the answer was whole
 	KindTimeout    Kind = "timeout"    // no whole answer in time
-	KindProtocol   Kind = "protocol"   // the answer is not HTTP, or beyond the bounds
+	KindProtocol   Kind = "protocol"   // the answer is not HTTP
+	KindTooLarge   Kind = "too_large"  // the answer is beyond the bounds: 64 KiB of a head or 1 GiB of a body
+	KindNotGRPC    Kind = "not_grpc"   // the answer to a call is HTTP, but not gRPC
 	KindStatus     Kind = "status"     // the answer's status is not the expected one
 	KindCheck      Kind = "check"      // the answer's body is not the expected one
 	KindNotSent    Kind = "not_sent"   // due, but every connection was busy to the end
@@ -33,13 +36,19 @@ const (
 )
 
 // answered tells whether the target answered, right or wrong.
-func (k Kind) answered() bool { return k == KindNone || k == KindStatus || k == KindCheck }
+func (k Kind) answered() bool {
+	return k == KindNone || k == KindStatus || k == KindCheck || k == KindNotGRPC
+}
 
 // unreachable tells whether the target could not be talked to at all.
 func (k Kind) unreachable() bool { return k == KindRefused || k == KindConnect }
 
-// errProtocol marks an answer that is not HTTP/1.1 within the bounds.
-var errProtocol = errors.New("not an HTTP/1.1 answer")
+// What marks an answer that is none, or too much of one.
+var (
+	errProtocol = errors.New("not an answer of HTTP")
+	errTooLarge = errors.New("an answer beyond the bounds")
+	errNotGRPC  = errors.New("not an answer of gRPC")
+)
 
 // dialError marks a failure to connect.
 type dialError struct{ err error }
@@ -59,12 +68,22 @@ func (e streamError) Error() string {
 }
 
 func kindOf(err error) Kind {
+	if err == nil {
+		return KindNone
+	}
+	return kindOfFailure(err)
+}
+
+// kindOfFailure is apart because it allocates.
+func kindOfFailure(err error) Kind {
 	var dial *dialError
 	switch {
-	case err == nil:
-		return KindNone
-	case errors.Is(err, errProtocol):
+	case errors.Is(err, errProtocol), strings.Contains(err.Error(), "http2: frame too large"): // which has no type of its own
 		return KindProtocol
+	case errors.Is(err, errTooLarge):
+		return KindTooLarge
+	case errors.Is(err, errNotGRPC):
+		return KindNotGRPC
 	case isTLS(err):
 		return KindTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -91,11 +110,33 @@ func isTimeout(err error) bool {
 		errors.As(err, &timeout) && timeout.Timeout()
 }
 
+// advice is the way out of a failure to connect, where there is one.
+func advice(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var verify *tls.CertificateVerificationError
+	var header tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "; --ca FILE gives the certificate of who signed it, --insecure does not check"
+	case errors.As(err, &verify):
+		return "; --insecure does not check the certificate"
+	case errors.As(err, &header):
+		return "; if it has no TLS, its address begins with http:// or grpc://"
+	case isTLS(err) && strings.HasSuffix(err.Error(), "no application protocol"):
+		return "; it speaks no HTTP/2"
+	}
+	return ""
+}
+
 func isTLS(err error) bool {
 	var header tls.RecordHeaderError
 	var alert tls.AlertError
 	var verify *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" { // an alert that the target sent
+		return true
+	}
 	return errors.As(err, &header) || errors.As(err, &alert) || errors.As(err, &verify) || errors.As(err, &unknown) || errors.As(err, &name)
 }

@@ -28,8 +28,10 @@ const (
 //
 // Only path is needed. "save":{"token":"data.token"} keeps a part of a JSON
 // answer, and "then":[…] lists the requests that the same client sends after
-// it, in which {{token}} stands for that part. A body that is a JSON text is sent as that text,
-// anything else as JSON. What is wrong is an error that names the line.
+// it, in which {{token}} stands for that part. A body that is a string is sent as
+// its text, with values as they are; anything else as JSON, with values escaped
+// for the strings that they stand in. What is wrong is an error that names the
+// line.
 func ReadRequests(in io.Reader) ([]Request, error) {
 	var requests []Request
 	err := eachLine(in, func(line []byte) error {
@@ -66,12 +68,22 @@ func parseRequest(line []byte) (Request, error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&given); err != nil {
-		return Request{}, err
+		return Request{}, withPlaces(line, err)
 	}
 	if d.More() {
 		return Request{}, errors.New("more than one JSON value on a line")
 	}
 	return given.request()
+}
+
+// withPlaces adds how values are filled in to what is wrong with a line that
+// may have one outside of quotes.
+func withPlaces(line []byte, err error) error {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) || !bytes.Contains(line, []byte("{{")) {
+		return err
+	}
+	return fmt.Errorf(`%w; values stand in quotes, as "{{name}}": with "{{json name}}" alone in them, numbers and texts get the quotes that they need`, err)
 }
 
 func (given *givenRequest) request() (Request, error) {
@@ -89,7 +101,7 @@ func (given *givenRequest) request() (Request, error) {
 			return Request{}, err
 		}
 	default:
-		r.Body = string(given.Body)
+		r.Body, r.JSON = string(given.Body), true
 	}
 	if r.Method == "" && r.Body != "" {
 		r.Method = "POST"
@@ -107,6 +119,11 @@ func (given *givenRequest) request() (Request, error) {
 // eachLine calls f for each line that is not blank; its errors get the
 // line's number.
 func eachLine(in io.Reader, f func([]byte) error) error {
+	return eachNumberedLine(in, func(_ int, line []byte) error { return f(line) })
+}
+
+// eachNumberedLine also tells f the number, from 1.
+func eachNumberedLine(in io.Reader, f func(number int, line []byte) error) error {
 	limited := &io.LimitedReader{R: in, N: MaxFileBytes + 1}
 	s := bufio.NewScanner(limited)
 	s.Buffer(make([]byte, 64<<10), 2*MaxBody)
@@ -117,7 +134,7 @@ func eachLine(in io.Reader, f func([]byte) error) error {
 		if len(line) == 0 {
 			continue
 		}
-		if err := f(line); err != nil {
+		if err := f(n, line); err != nil {
 			return greenlight.Errorf(greenlight.CodeInvalid, "line %d: %w", n, err)
 		}
 	}

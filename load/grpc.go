@@ -76,17 +76,18 @@ func grpcTimeout(d time.Duration) string {
 
 // readGRPC reads the answer to a unary call, which is at most one message and
 // a status in the trailer, or in the header of an answer without a message.
-// An answer that is not gRPC's keeps its HTTP status, and is an error.
+// An answer that is not gRPC's keeps its HTTP status, and is an error unless the
+// status says enough.
 func readGRPC(resp *http.Response, keeps bool, a *answer) (message []byte, err error) {
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/grpc") {
 		a.status = resp.StatusCode
-		a.in, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxChecked))
-		if err == nil && resp.StatusCode < 400 {
-			err = errGRPC("content type %q", clip(resp.Header.Get("Content-Type")))
+		_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxChecked))
+		if err == nil && !ofProxy(resp.StatusCode) {
+			err = errGRPC("status %d, content type %q", resp.StatusCode, clip(resp.Header.Get("Content-Type")))
 		}
 		return nil, err
 	}
-	message, err = readMessage(resp.Body, keeps, a)
+	message, some, err := readMessage(resp.Body, keeps)
 	if err != nil {
 		return nil, err
 	}
@@ -101,54 +102,62 @@ func readGRPC(resp *http.Response, keeps bool, a *answer) (message []byte, err e
 	if code >= uint64(len(grpcCodes)) {
 		code = grpcUnknown
 	}
-	if code == 0 && a.in < grpcPrefix {
+	if code == 0 && !some {
 		return nil, errGRPC("status OK without a message")
 	}
 	a.status = grpcStatus + int(code) //nolint:gosec // bounded above
 	return message, nil
 }
 
+// ofProxy tells whether a status is one that stands before servers of gRPC
+// give: too much to do, a fault, or no right to ask.
+func ofProxy(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
+
 func errGRPC(format string, args ...any) error {
-	return errors.Join(errProtocol, fmt.Errorf("not an answer of gRPC: "+format, args...))
+	return fmt.Errorf("%w: "+format, append([]any{errNotGRPC}, args...)...)
 }
 
 // readMessage reads a body that holds one message or none; what it gives of
 // the message is for the check.
-func readMessage(body io.Reader, keeps bool, a *answer) (message []byte, err error) {
+func readMessage(body io.Reader, keeps bool) (message []byte, some bool, err error) {
 	var prefix [grpcPrefix]byte
-	n, err := io.ReadFull(body, prefix[:])
-	a.in = int64(n)
+	_, err = io.ReadFull(body, prefix[:])
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, nil
+		return nil, false, nil
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case prefix[0] != 0:
-		return nil, errGRPC("a compressed message, which was not asked for")
+		return nil, false, errGRPC("a compressed message, which was not asked for")
 	}
 	length := int64(binary.BigEndian.Uint32(prefix[1:]))
 	if length > maxAnswer {
-		return nil, errGRPC("a message of %d bytes", length)
+		return nil, false, fmt.Errorf("%w: a message of %d bytes", errTooLarge, length)
 	}
 	in := io.LimitReader(body, length)
 	if keeps {
 		if message, err = io.ReadAll(io.LimitReader(in, maxChecked)); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	rest, err := io.Copy(io.Discard, in)
-	a.in += int64(len(message)) + rest
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if int64(len(message))+rest < length {
-		return nil, io.ErrUnexpectedEOF
+		return nil, false, io.ErrUnexpectedEOF
 	}
 	more, err := io.Copy(io.Discard, io.LimitReader(body, 1)) // the trailer comes after the body's end
 	if err == nil && more > 0 {
 		err = errGRPC("more than one message to a unary call")
 	}
-	return message, err
+	return message, true, err
 }
 
 // judgeGRPC holds an answer against what is expected of it.

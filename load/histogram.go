@@ -84,6 +84,14 @@ type Summary struct {
 	Mean  float64 `json:"mean"`
 }
 
+// Empty tells whether there were no times: refused and broken connections have
+// none.
+func (s *Summary) Empty() bool { return s.Max == 0 }
+
+// Known tells whether so many times have a percentile, by the share of them
+// below it: one of them must lie beyond.
+func Known(share float64, times int64) bool { return float64(times) >= math.Round(1/(1-share)) }
+
 // Summary gives the percentiles that results hold.
 func (h *Histogram) Summary() Summary {
 	if h.Count() == 0 {

@@ -20,6 +20,7 @@ var reportPage string
 func (r *Result) WriteHTML(out io.Writer) error {
 	page, err := htmltemplate.New("report").Funcs(htmltemplate.FuncMap{
 		"seconds": Seconds, "percent": percent, "value": Verdict.value, "megabytes": bytesText, "rate": PerSecond, "count": counted, "number": grouped, "kind": Kind.words,
+		"time": func(s Summary, v float64) string { return s.text(v) },
 	}).Parse(reportPage)
 	if err != nil {
 		return err
@@ -30,7 +31,10 @@ func (r *Result) WriteHTML(out io.Writer) error {
 		Heading   string
 		Asked     string
 		LagNote   string
+		Failing   bool
+		Failures  string
 		Times     []timesRow
+		FewTimes  bool
 		Latency   htmltemplate.HTML
 		Arrivals  htmltemplate.HTML
 		Spread    htmltemplate.HTML
@@ -38,7 +42,7 @@ func (r *Result) WriteHTML(out io.Writer) error {
 		Evidence  []ServerRow
 		ServerCPU htmltemplate.HTML
 		Search    htmltemplate.HTML
-	}{r, r.state(), r.conclusion(), r.asked(), r.lagNote(), r.timesRows(), r.latencyChart(), r.rateChart(), r.spreadChart(), len(r.Seconds) > 1, r.evidence(), r.cpuChart(), r.searchChart()})
+	}{r, r.state(), r.conclusion(), r.asked(), r.lagNote(), r.ErrorShare() >= manyErrors, r.errorText(), r.timesRows(), !Known(0.9999, r.Requests), r.latencyChart(), r.rateChart(), r.spreadChart(), len(r.Seconds) > 1, r.evidence(), r.cpuChart(), r.searchChart()})
 }
 
 // manyErrors is the share of errors from which they are what a test shows.
@@ -65,13 +69,32 @@ func (r *Result) evidence() []ServerRow {
 type timesRow struct {
 	Name, Meaning string
 	Summary
+	count int64
+}
+
+// timesCell is one time of a distribution and what it is.
+type timesCell struct{ Name, Text string }
+
+// Cells are its times; a dash where there are none, or too few to have that
+// percentile.
+func (t timesRow) Cells() []timesCell {
+	tail := func(v, share float64) string {
+		if !Known(share, t.count) {
+			return "–"
+		}
+		return t.text(v)
+	}
+	return []timesCell{
+		{"p50", t.text(t.P50)}, {"p90", t.text(t.P90)}, {"p95", t.text(t.P95)}, {"p99", t.text(t.P99)},
+		{"p99.9", tail(t.P999, 0.999)}, {"p99.99", tail(t.P9999, 0.9999)}, {"max", t.text(t.Max)}, {"mean", t.text(t.Mean)},
+	}
 }
 
 func (r *Result) timesRows() []timesRow {
 	return []timesRow{
-		{"response", "from when a request was due to its answer", r.Response},
-		{"service", "from when it was sent to its answer", r.Service},
-		{"lag", "what the generator added", r.Lag},
+		{"response", "from when a request was due to its answer", r.Response, r.ResponseTimes.Count()},
+		{"service", "from when it was sent to its answer", r.Service, r.ServiceTimes.Count()},
+		{"lag", "what the generator added", r.Lag, r.Requests},
 	}
 }
 

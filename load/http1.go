@@ -50,6 +50,7 @@ type http1 struct {
 	request   []byte
 	body      []byte
 	reader    responseReader
+	wire      wire // with TLS; without it the answers' bytes are those of the connection
 }
 
 func newHTTP1(t *Target, timeout time.Duration, keepAlive bool) *http1 {
@@ -84,6 +85,9 @@ func (h *http1) do(c *compiled, v *values) answer {
 		err = h.exchange(c, request, &a)
 	}
 	a.kind = kindOf(err)
+	if h.target.TLS != nil {
+		a.in, a.out = h.wire.take()
+	}
 	if err == nil {
 		a.kind, a.body = c.expect.judge(a.status, h.reader.kept), h.reader.kept
 	}
@@ -135,7 +139,7 @@ func (h *http1) connection(a *answer) (net.Conn, error) {
 		return nil, &dialError{err}
 	}
 	if h.target.TLS != nil {
-		secure := tls.Client(conn, h.target.TLS)
+		secure := tls.Client(h.wire.count(conn), h.target.TLS)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close()
 			return nil, &dialError{err}
@@ -204,7 +208,7 @@ func (r *responseReader) fill(in io.Reader) error {
 			r.start = 0
 		} else {
 			if len(r.buf) >= maxHead {
-				return fmt.Errorf("%w: its head or a line has more than %d bytes", errProtocol, maxHead)
+				return fmt.Errorf("%w: its head or a line has more than %d bytes", errTooLarge, maxHead)
 			}
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
@@ -229,6 +233,9 @@ func (r *responseReader) readHead(in io.Reader) error {
 			r.start += searched + i + 4
 			return r.parseHead(head)
 		}
+		if err := startsAsHTTP(r.buf[r.start:r.end]); err != nil {
+			return err // whoever greets first may wait for ever after it
+		}
 		searched = max(0, r.end-r.start-3)
 		if err := r.fill(in); err != nil {
 			if errors.Is(err, io.EOF) && r.end > r.start {
@@ -239,12 +246,24 @@ func (r *responseReader) readHead(in io.Reader) error {
 	}
 }
 
+// startsAsHTTP tells what is wrong with the first bytes of an answer.
+func startsAsHTTP(b []byte) error {
+	const version = "HTTP/1."
+	if n := min(len(b), len(version)); string(b[:n]) != version[:n] {
+		return fmt.Errorf("%w: it begins with %q", errProtocol, clip(string(b)))
+	}
+	return nil
+}
+
 // parseHead reads the status line and the three fields that say where the
 // body ends. Two different lengths, or a length that is no number, are
 // refused rather than guessed at.
 func (r *responseReader) parseHead(head []byte) error {
 	r.length, r.chunked = -1, false
-	if len(head) < 14 || string(head[:7]) != "HTTP/1." || head[8] != ' ' {
+	if err := startsAsHTTP(head); err != nil {
+		return err
+	}
+	if len(head) < 14 || head[8] != ' ' {
 		return fmt.Errorf("%w: it begins with %q", errProtocol, clip(string(head)))
 	}
 	r.closes = head[7] == '0'
@@ -300,6 +319,9 @@ func (r *responseReader) parseField(line []byte) error {
 			if !ok || r.length >= 0 && r.length != n {
 				return fmt.Errorf("%w: %q", errProtocol, clip(string(line)))
 			}
+			if n > maxAnswer {
+				return fmt.Errorf("%w: a body of %d bytes", errTooLarge, n)
+			}
 			r.length = n
 		}
 	case len("transfer-encoding"):
@@ -324,7 +346,7 @@ func parseLength(b []byte) (int64, bool) {
 		}
 		n = n*10 + int64(d-'0')
 	}
-	return n, n <= maxAnswer
+	return n, true
 }
 
 // skip reads n bytes of a body.
@@ -353,7 +375,7 @@ func (r *responseReader) readToEnd(in io.Reader) error {
 		case err != nil:
 			return err
 		case r.total > maxAnswer:
-			return fmt.Errorf("%w: a body of more than %d bytes", errProtocol, maxAnswer)
+			return fmt.Errorf("%w: a body of more than %d bytes", errTooLarge, maxAnswer)
 		}
 	}
 }
@@ -365,8 +387,11 @@ func (r *responseReader) readChunks(in io.Reader) error {
 			return err
 		}
 		n, ok := parseChunkSize(line)
-		if !ok || r.total > maxAnswer {
+		if !ok {
 			return fmt.Errorf("%w: chunk size %q", errProtocol, clip(string(line)))
+		}
+		if n > maxAnswer || r.total > maxAnswer {
+			return fmt.Errorf("%w: a body of more than %d bytes", errTooLarge, maxAnswer)
 		}
 		if n == 0 {
 			return r.skipTrailer(in)
@@ -418,16 +443,16 @@ func parseChunkSize(line []byte) (n int64, ok bool) {
 		case d|0x20 >= 'a' && d|0x20 <= 'f':
 			v = d | 0x20 - 'a' + 10
 		case d == ';' || d == ' ' || d == '\t':
-			return n, digits > 0 && n <= maxAnswer
+			return n, digits > 0
 		default:
 			return 0, false
 		}
-		if digits++; digits > 8 {
+		if digits++; digits > 15 {
 			return 0, false
 		}
 		n = n<<4 | int64(v)
 	}
-	return n, digits > 0 && n <= maxAnswer
+	return n, digits > 0
 }
 
 // take keeps a piece of the body when it is to be checked.

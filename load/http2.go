@@ -3,13 +3,12 @@ package load
 import (
 	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
 
 // http2 speaks HTTP/2 through net/http: requests share connections as the
@@ -17,29 +16,41 @@ import (
 type http2 struct {
 	target    *Target
 	transport *http.Transport
+	own       bool // no other request uses the transport
+	wire      *wire
 	body      []byte
 	mu        sync.Mutex
 	cancel    context.CancelCauseFunc
 }
 
-// newTransport is what every http2 of a run shares. It counts the
-// connections that it opens.
-func newTransport(t *Target, opened *atomic.Int64) *http.Transport {
+// newTransport makes connections for requests, and counts them and their bytes.
+// With closeEach each request has one of its own.
+func (e *engine) newTransport(closeEach bool) *http.Transport {
+	t := e.o.Target
 	var protocols http.Protocols
 	protocols.SetHTTP2(t.TLS != nil)
 	protocols.SetUnencryptedHTTP2(t.TLS == nil)
 	return &http.Transport{
-		TLSClientConfig:    t.TLS,
+		TLSClientConfig:    t.TLS.Clone(), // the transport adds its protocols to it
 		Protocols:          &protocols,
 		DisableCompression: true,
+		DisableKeepAlives:  closeEach,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			opened.Add(1)
-			return (&net.Dialer{}).DialContext(ctx, network, t.Address)
+			e.opened.Add(1)
+			c, err := (&net.Dialer{}).DialContext(ctx, network, t.Address)
+			if err != nil {
+				return nil, err
+			}
+			return e.wire.count(c), nil
 		},
 	}
 }
 
-func (h *http2) close() {}
+func (h *http2) close() {
+	if h.own {
+		h.transport.CloseIdleConnections()
+	}
+}
 
 func (h *http2) expire() {
 	h.mu.Lock()
@@ -61,6 +72,9 @@ func (h *http2) do(c *compiled, v *values) answer {
 		err = cause
 	}
 	a.kind = kindOf(err)
+	// Where requests share a connection, whichever ends next takes what came
+	// and went meanwhile: only the sum is anybody's.
+	a.in, a.out = h.wire.take()
 	switch {
 	case err != nil:
 	case h.target.GRPC:
@@ -95,11 +109,12 @@ func (h *http2) exchange(ctx context.Context, c *compiled, v *values, a *answer)
 		return nil, err
 	}
 	defer resp.Body.Close()
-	a.out = int64(len(h.body))
 	if h.target.GRPC {
 		return readGRPC(resp, c.keeps(), a)
 	}
-	a.status = resp.StatusCode
+	if a.status = resp.StatusCode; a.status < 100 || a.status > 599 {
+		return nil, fmt.Errorf("%w: status %d", errProtocol, a.status)
+	}
 	var kept []byte
 	if c.keeps() {
 		if kept, err = io.ReadAll(io.LimitReader(resp.Body, maxChecked)); err != nil {
@@ -107,9 +122,8 @@ func (h *http2) exchange(ctx context.Context, c *compiled, v *values, a *answer)
 		}
 	}
 	n, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer+1))
-	a.in = n + int64(len(kept))
 	if err == nil && n > maxAnswer {
-		err = errors.Join(errProtocol, errors.New("a body beyond the bounds"))
+		err = fmt.Errorf("%w: a body of more than %d bytes", errTooLarge, maxAnswer)
 	}
 	return kept, err
 }

@@ -189,7 +189,7 @@ func (r *Result) allWrong() bool {
 			return false
 		}
 	}
-	wrong := r.ErrorKinds[KindStatus] + r.ErrorKinds[KindCheck]
+	wrong := r.ErrorKinds[KindStatus] + r.ErrorKinds[KindCheck] + r.ErrorKinds[KindNotGRPC]
 	return r.Requests > 0 && wrong == r.Requests
 }
 

@@ -12,7 +12,7 @@ import (
 // come to if it ended now.
 type Progress struct {
 	Second  Second
-	Planned float64 // requests a second that were due in that second; 0 in the closed model
+	Planned float64 // requests a second that were due in that second; 0 in the closed model, and of journeys, whose steps no plan has
 	Warmup  bool    // that second began before anything counts
 	SoFar   *Result // without its distributions, seconds and counts by route and status
 }
@@ -55,12 +55,12 @@ func (e *engine) progress(s Second) Progress {
 	end := time.Duration(s.At * float64(time.Second))
 	begin := end - time.Duration(s.Length*float64(time.Second))
 	p := Progress{Second: s, Warmup: begin < e.o.Warmup, SoFar: e.rec.partial()}
-	if a := e.o.Arrivals; a != nil {
+	if a := e.o.Arrivals; a != nil && !e.o.Mix.journeys {
 		p.Planned = a.between(begin, end)
 	}
 	r := p.SoFar
 	r.StartedAt, r.Elapsed = e.start.UTC(), max(s.At-e.o.Warmup.Seconds(), s.Length)
-	r.Rate /= r.Elapsed
+	r.Rate, r.Goodput = r.Rate/r.Elapsed, r.Goodput/r.Elapsed
 	r.Response, r.Lag = r.ResponseTimes.Summary(), r.LagTimes.Summary()
 	r.Cores, r.CPU = e.cores, (cpuTime()-e.cpu).Seconds()/time.Since(e.start).Seconds()
 	for i := range e.o.Thresholds {
@@ -73,11 +73,11 @@ func (e *engine) progress(s Second) Progress {
 	return p
 }
 
-// partial has what is counted so far; Rate is how many answers came.
+// partial has what is counted so far; Rate and Goodput are how many answers came.
 func (r *recorder) partial() *Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	res := &Result{Requests: r.requests, Errors: r.errors, ResponseTimes: r.soFar.response, LagTimes: r.soFar.lag}
+	res := &Result{Requests: r.requests, Errors: r.errors, Goodput: float64(r.right), ResponseTimes: r.soFar.response, LagTimes: r.soFar.lag}
 	for _, n := range r.statuses {
 		res.Rate += float64(n)
 	}

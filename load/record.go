@@ -33,6 +33,7 @@ type recorder struct {
 	mu                     sync.Mutex
 	requests, errors       int64
 	right                  int64 // answers after the warm-up, whenever they were due
+	ended, whole           int64 // journeys
 	late                   int64 // ended after the last request was due
 	length                 int64 // of the test, nanoseconds
 	response, service, lag *Histogram
@@ -90,6 +91,9 @@ func newRecorder(o *Options) *recorder {
 func (r *recorder) record(o *outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !o.kind.answered() {
+		o.status = 0 // the head of an answer that broke off is no answer
+	}
 	r.connections += o.connects
 	r.contact(o)
 	if o.kind == KindNone && o.done >= r.warmup {
@@ -117,6 +121,21 @@ func (r *recorder) record(o *outcome) {
 	r.count(o, 1)
 	if o.kind.answered() || o.kind == KindTimeout || o.kind == KindUnfinished {
 		r.service.record(o.done-o.sent, 1)
+	}
+}
+
+// journey takes how one that was due then ended: kind is that of its last step.
+func (r *recorder) journey(due int64, kind Kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if due < r.warmup {
+		return
+	}
+	if kind.answered() {
+		r.ended++
+	}
+	if kind == KindNone {
+		r.whole++
 	}
 }
 
@@ -282,6 +301,9 @@ func (r *recorder) result(o *Options) (*Result, error) {
 	}
 	if o.Arrivals == nil {
 		res.Model, res.Clients = "closed", o.Clients
+	}
+	if o.Mix.journeys {
+		res.Journeys = &Journeys{Ended: r.ended, Whole: r.whole}
 	}
 	if r.samples > 0 {
 		res.InFlight = r.inFlight / r.samples

@@ -38,6 +38,14 @@ func roundSeconds(s float64) string {
 	return strings.TrimSpace(number + " " + unit)
 }
 
+// text is one of its times; a dash where there are none.
+func (s *Summary) text(v float64) string {
+	if s.Empty() {
+		return "–"
+	}
+	return Seconds(v)
+}
+
 // WriteText prints the result for a person.
 func (r *Result) WriteText(out io.Writer) error {
 	fmt.Fprintln(out, r.headline())
@@ -56,7 +64,7 @@ func (r *Result) WriteText(out io.Writer) error {
 	}{{"response", r.Response}, {"service", r.Service}, {"lag", r.Lag}} {
 		fmt.Fprintf(w, "%s\t", row.name)
 		for _, v := range []float64{row.s.P50, row.s.P90, row.s.P95, row.s.P99, row.s.P999, row.s.Max, row.s.Mean} {
-			fmt.Fprintf(w, "%s\t", Seconds(v))
+			fmt.Fprintf(w, "%s\t", row.s.text(v))
 		}
 		fmt.Fprintln(w)
 	}
@@ -98,7 +106,7 @@ func (r *Result) WriteText(out io.Writer) error {
 // lagNote says when lag is much of what is reported, though too little in
 // itself to spoil it.
 func (r *Result) lagNote() string {
-	if r.Void || r.Lag.P99 <= lagShare*r.Response.P99 {
+	if r.Void || r.Response.Empty() || r.Lag.P99 <= lagShare*r.Response.P99 {
 		return ""
 	}
 	return fmt.Sprintf("up to %s of the response p99 is the generator's own lag; service times are free of it", Seconds(r.Lag.P99))
@@ -112,6 +120,8 @@ func (r *Result) headline() string {
 // asked is what the answers stand against.
 func (r *Result) asked() string {
 	switch {
+	case r.Journeys != nil && r.Planned > 0:
+		return fmt.Sprintf(", %s journeys ended of %s due", PerSecond(r.Journeys.Rate), PerSecond(r.Planned))
 	case r.Planned > 0:
 		return " of " + PerSecond(r.Planned) + " due"
 	case r.Clients > 0:
@@ -125,7 +135,7 @@ func (r *Result) conclusion() string {
 	var missed []string
 	for _, v := range r.Verdicts {
 		if !v.OK {
-			missed = append(missed, v.Threshold+" (it is "+v.value()+")")
+			missed = append(missed, v.Threshold+" ("+v.shortfall()+")")
 		}
 	}
 	if r.Void {
@@ -133,6 +143,8 @@ func (r *Result) conclusion() string {
 	}
 	text := fmt.Sprintf("Half of the requests took up to %s, 99 of 100 up to %s", Seconds(r.Response.P50), Seconds(r.Response.P99))
 	switch {
+	case r.AllFailed():
+		text = "None of the requests was answered rightly"
 	case r.ErrorShare() >= manyErrors:
 		text = percent(r.ErrorShare()) + " of the requests failed"
 	case r.Errors > 0:
@@ -210,6 +222,7 @@ func (r *Result) errorText() string {
 var kindWords = map[Kind]string{
 	KindRefused: "connection refused", KindConnect: "no connection", KindTLS: "TLS failed", KindReset: "connection broken",
 	KindClosed: "closed before the answer was whole", KindTimeout: "no answer in time", KindProtocol: "not HTTP",
+	KindTooLarge: "answer too large", KindNotGRPC: "not gRPC, which the target may not speak",
 	KindStatus: "wrong status", KindCheck: "wrong body", KindNotSent: "not sent, all connections were busy",
 	KindUnfinished: "not answered when the test ended",
 }
@@ -238,6 +251,8 @@ func (v Verdict) String() string {
 
 func (v Verdict) value() string {
 	switch {
+	case v.Why != "":
+		return v.Why
 	case strings.HasPrefix(v.Threshold, "errors"):
 		return percent(v.Value)
 	case strings.HasPrefix(v.Threshold, "knee"):
@@ -246,6 +261,14 @@ func (v Verdict) value() string {
 		return fmt.Sprintf("%.1f/s", v.Value)
 	}
 	return Seconds(v.Value)
+}
+
+// shortfall is what stands behind a threshold that is not met.
+func (v Verdict) shortfall() string {
+	if v.Why != "" {
+		return v.Why
+	}
+	return "it is " + v.value()
 }
 
 // WriteJUnit writes each threshold as a test case, and the test's validity
@@ -308,7 +331,8 @@ func (r *Result) WritePrometheus(out io.Writer) error {
 	}
 	one("greenlight_load_requests", "Requests that were due.", float64(r.Requests))
 	one("greenlight_load_errors", "Requests that failed.", float64(r.Errors))
-	one("greenlight_load_rate", "Answers a second.", r.Rate)
+	one("greenlight_load_rate", "Whole answers a second, of any status.", r.Rate)
+	one("greenlight_load_goodput", "Right answers a second.", r.Goodput)
 	one("greenlight_load_void", "1 when the generator spoiled the test.", boolValue(r.Void))
 	metric("greenlight_load_statuses", "gauge", "Answers by status.")
 	for _, s := range slices.Sorted(maps.Keys(r.Statuses)) {

@@ -22,7 +22,7 @@ func (r *Result) writeRoutes(out io.Writer) error {
 	for i := range r.Routes[:min(len(r.Routes), routesShown)] {
 		route := &r.Routes[i]
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", route.status(), grouped(route.Requests), grouped(route.Errors),
-			Seconds(route.Response.P50), Seconds(route.Response.P99), Seconds(route.Response.Max), route.Name)
+			route.Response.text(route.Response.P50), route.Response.text(route.Response.P99), route.Response.text(route.Response.Max), route.Name)
 	}
 	if err := w.Flush(); err != nil {
 		return err

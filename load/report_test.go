@@ -107,6 +107,9 @@ func TestReportHeadings(t *testing.T) {
 		{"not met", func(*load.Result) {}, "stop", []string{"<h1>Not met: p99&lt;1ns (it is ", "pill stop"}},
 		{"errors", func(r *load.Result) { r.Verdicts, r.Errors, r.Requests = nil, 5, 200 }, "hold", []string{"<h1>2.5 % of the requests failed; half took", "5 errors in 200 requests"}},
 		{"most fail", func(r *load.Result) { r.Verdicts, r.Errors, r.Requests = nil, 101, 201 }, "stop", []string{"<h1>50.2 % of the requests failed.</h1>"}},
+		{"all fail", func(r *load.Result) {
+			r.Verdicts, r.Errors, r.Response, r.ErrorKinds = nil, r.Requests, load.Summary{}, map[load.Kind]int64{load.KindRefused: 105}
+		}, "stop", []string{"<h1>None of the requests was answered rightly.</h1>", "<b>All 105 requests failed: connection refused × 105.</b> No time could be measured.", "<b>–</b><span>p99: 99 of 100 took"}},
 		{"void", func(r *load.Result) { r.Void, r.VoidReason = true, "the generator was late" }, "stop", []string{"<h1>Void: this shows the generator, not the target.</h1>", "the generator was late. The figures below do not describe the target."}},
 		{"stopped", func(r *load.Result) { r.Verdicts, r.Stopped = met, "the target is down" }, "stop", []string{"Stopped early: the target is down."}},
 		{"knee", func(r *load.Result) {
@@ -134,6 +137,19 @@ func TestPerSecond(t *testing.T) {
 	for rate, want := range map[float64]string{0: "0/s", 0.05: "0.05/s", 28.46: "28.5/s", 99.96: "100/s", 200.4: "200/s", 10_000: "10,000/s", 14_534.5: "14,500/s", 1e6: "1,000,000/s"} {
 		if got := load.PerSecond(rate); got != want {
 			t.Errorf("%v is written %s, want %s", rate, got, want)
+		}
+	}
+}
+
+// A percentile that too few times have is a dash, and no maximum in disguise.
+func TestKnown(t *testing.T) {
+	for _, c := range []struct {
+		share float64
+		times int64
+		want  bool
+	}{{0.5, 1, false}, {0.5, 2, true}, {0.99, 99, false}, {0.99, 100, true}, {0.999, 999, false}, {0.999, 1000, true}, {0.9999, 9999, false}, {0.9999, 10_000, true}} {
+		if got := load.Known(c.share, c.times); got != c.want {
+			t.Errorf("%v of %d times: known %v", c.share, c.times, got)
 		}
 	}
 }

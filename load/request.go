@@ -20,6 +20,9 @@ type Request struct {
 	Path   string // with the query; a URL of the same origin is taken, too
 	Header []Field
 	Body   string
+	// JSON is a body that is a JSON text, in whose strings values are filled in:
+	// they are escaped, and "{{json name}}" stands for a value with its quotes.
+	JSON   bool
 	Weight float64 // share in a mix; 0 is 1
 	Expect Expect
 	// Save keeps parts of the answer, which is JSON, for the steps that follow
@@ -214,7 +217,12 @@ func compile(t *Target, r *Request, in *scope, keepAlive bool) (*compiled, error
 	}) {
 		return nil, fmt.Errorf("the path %q holds a space or a control character; write %%20 for a space", clip(path))
 	}
-	if c.body, err = r.template(r.Body, in, nil); err != nil {
+	if r.JSON && !r.Verbatim {
+		c.body, err = parseJSONTemplate(r.Body, in)
+	} else {
+		c.body, err = r.template(r.Body, in, nil)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
 	if err := c.addHeader(t, r, in, keepAlive); err != nil {
@@ -227,7 +235,7 @@ func compile(t *Target, r *Request, in *scope, keepAlive bool) (*compiled, error
 	return c, err
 }
 
-func (r *Request) template(text string, in *scope, escape func(string) string) (*template, error) {
+func (r *Request) template(text string, in *scope, escape escape) (*template, error) {
 	if r.Verbatim && text != "" {
 		return &template{parts: []part{{text: text}}}, nil
 	}
@@ -240,7 +248,7 @@ func (c *compiled) addHeader(t *Target, r *Request, in *scope, keepAlive bool) e
 	if !keepAlive {
 		own = append(own, Field{"Connection", "close"})
 	}
-	if strings.HasPrefix(r.Body, "[") || strings.HasPrefix(r.Body, "{") && !strings.HasPrefix(r.Body, "{{") {
+	if r.JSON || strings.HasPrefix(r.Body, "[") || strings.HasPrefix(r.Body, "{") && !strings.HasPrefix(r.Body, "{{") {
 		own = append(own, Field{"Content-Type", "application/json"})
 	}
 	for _, f := range r.Header {

@@ -19,10 +19,14 @@ type Result struct {
 
 	Requests int64   `json:"requests"`         // due in that time
 	Errors   int64   `json:"errors"`           // of them, not answered or wrongly
-	Rate     float64 `json:"rate"`             // answers a second
+	Rate     float64 `json:"rate"`             // whole answers a second, of any status
 	Planned  float64 `json:"planned"`          // requests a second that were due; 0 in the closed model
 	Steady   bool    `json:"steady,omitempty"` // as many were due in each second
 	Goodput  float64 `json:"goodput"`          // right answers a second after the warm-up, whenever they were due
+
+	// Journeys is nil unless some requests have steps that follow them. Requests,
+	// Errors, Rate and Goodput count steps then, and Planned journeys.
+	Journeys *Journeys `json:"journeys,omitempty"`
 
 	Void       bool   `json:"void"` // the generator spoiled it: these are no results
 	VoidReason string `json:"void_reason,omitempty"`
@@ -37,17 +41,21 @@ type Result struct {
 	// connection free, to when it was sent.
 	Lag Summary `json:"lag"`
 
-	Connections int64            `json:"connections"` // opened
-	InFlight    float64          `json:"in_flight"`   // requests due and not answered, mean of samples
-	BytesIn     int64            `json:"bytes_in"`
-	BytesOut    int64            `json:"bytes_out"`
-	CPU         float64          `json:"generator_cpu"`   // cores that the generator used
-	Cores       int              `json:"generator_cores"` // cores that it has
-	Statuses    map[string]int64 `json:"statuses"`
-	ErrorKinds  map[Kind]int64   `json:"error_kinds"`
-	Routes      []RouteResult    `json:"routes"`
-	Verdicts    []Verdict        `json:"thresholds,omitempty"`
-	Seconds     []Second         `json:"seconds"`
+	Connections int64   `json:"connections"` // opened
+	InFlight    float64 `json:"in_flight"`   // requests due and not answered, mean of samples
+	// BytesIn and BytesOut are what the connections carried for the requests, as
+	// TCP has it: heads and frames with the bodies, and TLS's own bytes. Of HTTP/2,
+	// whose requests share connections, what belonged to the last requests of the
+	// warm-up may be among them.
+	BytesIn    int64            `json:"bytes_in"`
+	BytesOut   int64            `json:"bytes_out"`
+	CPU        float64          `json:"generator_cpu"`   // cores that the generator used
+	Cores      int              `json:"generator_cores"` // cores that it has
+	Statuses   map[string]int64 `json:"statuses"`
+	ErrorKinds map[Kind]int64   `json:"error_kinds"`
+	Routes     []RouteResult    `json:"routes"`
+	Verdicts   []Verdict        `json:"thresholds,omitempty"`
+	Seconds    []Second         `json:"seconds"`
 	// Times are the counts behind response and service, as compressed HDR
 	// histograms in base64.
 	Times map[string]string `json:"histograms,omitempty"`
@@ -65,6 +73,14 @@ type Result struct {
 	ServiceTimes  *Histogram `json:"-"`
 	LagTimes      *Histogram `json:"-"`
 	Failure       string     `json:"-"` // the first one of an operation that counts, in its own words
+}
+
+// Journeys are requests with the steps that follow them; a request without any
+// is one of one step.
+type Journeys struct {
+	Ended int64   `json:"ended"` // with an answer to every step that was sent
+	Whole int64   `json:"whole"` // every step of them was sent, and answered rightly
+	Rate  float64 `json:"rate"`  // that ended, a second
 }
 
 // RouteResult is one name of the mix with one status.
@@ -99,6 +115,9 @@ func (r *Result) ErrorShare() float64 {
 	}
 	return float64(r.Errors) / float64(r.Requests)
 }
+
+// AllFailed tells whether there were requests and none was answered rightly.
+func (r *Result) AllFailed() bool { return r.Requests > 0 && r.Errors >= r.Requests }
 
 // Passed tells whether every threshold was met.
 func (r *Result) Passed() bool {

@@ -24,7 +24,7 @@ type Options struct {
 	Duration    time.Duration
 	Warmup      time.Duration // at the start, sent but not counted
 	Timeout     time.Duration // for one answer
-	CloseEach   bool          // a new connection for every request
+	CloseEach   bool          // a new connection for every request, also of HTTP/2
 	HTTP2       bool
 	Thresholds  []Threshold
 	MaxLag      time.Duration // the least lag that makes a result void; 0 is DefaultMaxLag
@@ -88,31 +88,6 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return e.result(cpuTime()-e.cpu, time.Since(e.start))
 }
 
-// probe connects once: a test of nothing is an error, not a result.
-func (o *Options) probe() error {
-	if o.Operation != nil {
-		return o.probeOperation()
-	}
-	h := newHTTP1(o.Target, min(o.Timeout, 5*time.Second), true)
-	defer h.close()
-	if o.HTTP2 && o.Target.TLS != nil {
-		return nil // the protocol is agreed with the first request
-	}
-	if _, err := h.connection(&answer{}); err != nil {
-		return greenlight.Errorf(greenlight.CodeUnavailable, "%s does not answer: %w", o.Target.Address, err)
-	}
-	return nil
-}
-
-func (o *Options) probeOperation() error {
-	r := &repeater{operation: o.Operation, timeout: min(o.Timeout, 5*time.Second)}
-	defer r.close()
-	if _, err := r.connection(&answer{}); err != nil {
-		return greenlight.Errorf(greenlight.CodeUnavailable, "%s does not answer: %w", o.Operation.Target, err)
-	}
-	return nil
-}
-
 // targetName is the target as results have it.
 func (o *Options) targetName() string {
 	if o.Operation != nil {
@@ -142,6 +117,8 @@ func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
 	r.StartedAt = e.start.UTC()
 	r.Stopped = e.ended()
 	r.Connections += e.opened.Load()
+	in, out := e.wire.take() // what came after the last answer
+	r.BytesIn, r.BytesOut = r.BytesIn+in, r.BytesOut+out
 	r.Cores = e.cores
 	r.CPU = cpu.Seconds() / elapsed.Seconds()
 	measured := max(e.o.length(), time.Duration(e.rec.last)) - e.o.Warmup
@@ -155,6 +132,9 @@ func (e *engine) result(cpu, elapsed time.Duration) (*Result, error) {
 	}
 	r.Rate = float64(answered) / r.Elapsed
 	r.Goodput = float64(e.rec.right) / r.Elapsed
+	if r.Journeys != nil {
+		r.Journeys.Rate = float64(r.Journeys.Ended) / r.Elapsed
+	}
 	if e.o.Arrivals != nil {
 		r.Planned = float64(e.counted()) / (e.o.length() - e.o.Warmup).Seconds()
 		r.Steady = e.o.Arrivals.Steady()

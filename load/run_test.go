@@ -261,7 +261,8 @@ func TestProtocols(t *testing.T) {
 		name          string
 		secure, http2 bool
 		closeEach     bool
-	}{{"TLS", true, false, false}, {"HTTP/2 over TLS", true, true, false}, {"HTTP/2", false, true, false}, {"new connections", false, false, true}} {
+	}{{"TLS", true, false, false}, {"HTTP/2 over TLS", true, true, false}, {"HTTP/2", false, true, false}, {"new connections", false, false, true},
+		{"HTTP/2, new connections", false, true, true}, {"HTTP/2 over TLS, new connections", true, true, true}, {"TLS, new connections", true, false, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			var protocol atomic.Value
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -308,7 +309,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
-	if _, err := load.Run(context.Background(), open(t, plan(t, s.URL), 10, time.Second)); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := load.Run(context.Background(), open(t, plan(t, s.URL), 10, time.Second)); err == nil || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "--ca FILE gives") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -369,15 +370,17 @@ func TestAnswers(t *testing.T) {
 		"large":                  {answer: ok + "Content-Length: 300005\r\n\r\nright" + strings.Repeat("x", 300000)},
 		"two lengths":            {answer: ok + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nright", want: load.KindProtocol},
 		"negative length":        {answer: ok + "Content-Length: -5\r\n\r\n", want: load.KindProtocol},
-		"endless length":         {answer: ok + "Content-Length: 99999999999999999\r\n\r\n", want: load.KindProtocol},
+		"endless length":         {answer: ok + "Content-Length: 99999999999999999\r\n\r\n", want: load.KindTooLarge},
 		"other encoding":         {answer: ok + "Transfer-Encoding: gzip\r\n\r\n", want: load.KindProtocol},
 		"bad chunk":              {answer: ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", want: load.KindProtocol},
-		"huge chunk":             {answer: ok + "Transfer-Encoding: chunked\r\n\r\nfffffffff\r\n", want: load.KindProtocol},
+		"huge chunk":             {answer: ok + "Transfer-Encoding: chunked\r\n\r\nfffffffff\r\n", want: load.KindTooLarge},
 		"chunk without end":      {answer: ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", want: load.KindProtocol},
 		"not HTTP":               {answer: "SSH-2.0-OpenSSH_9.2p1 Debian\r\n\r\n", want: load.KindProtocol},
+		"greets and closes":      {answer: "SSH-2.0-x", closes: true, want: load.KindProtocol},
+		"greets and waits":       {answer: "SSH-2.0-x\r\n", want: load.KindProtocol},
 		"status that is none":    {answer: "HTTP/1.1 9x9 OK\r\n\r\n", want: load.KindProtocol},
 		"field without a colon":  {answer: ok + "Content-Length 5\r\n\r\n", want: load.KindProtocol},
-		"endless head":           {answer: ok + "X: " + strings.Repeat("y", 100<<10) + "\r\n\r\n", want: load.KindProtocol},
+		"endless head":           {answer: ok + "X: " + strings.Repeat("y", 100<<10) + "\r\n\r\n", want: load.KindTooLarge},
 		"only interim":           {answer: strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 20), want: load.KindProtocol},
 		"two answers":            {answer: ok + "Content-Length: 0\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n", want: load.KindProtocol},
 		"ends in the head":       {answer: ok + "Content-Le", closes: true, want: load.KindClosed},

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/greenlight-dev/greenlight/observe"
 )
 
 // Server is what the system that runs the target saw of the test, from its
@@ -20,6 +22,7 @@ type Server struct {
 
 	Rate     Range   `json:"rate"`      // requests a second at the gateway
 	Errors   float64 `json:"errors"`    // share of them answered 5xx or not at all
+	Mean     float64 `json:"mean"`      // seconds that a request took at the gateway
 	P50      Range   `json:"p50"`       // of each second at the gateway, in seconds
 	P99      Range   `json:"p99"`       // likewise
 	InFlight Range   `json:"in_flight"` // requests under way, looked at once a second
@@ -58,9 +61,10 @@ type ServerSecond struct {
 	At       float64 `json:"at"` // its end, in seconds after the start
 	Rate     float64 `json:"rate"`
 	Errors   float64 `json:"errors"` // share
+	Mean     float64 `json:"mean"`   // of the requests that ended, in seconds
 	P50      float64 `json:"p50"`
 	P99      float64 `json:"p99"`
-	InFlight float64 `json:"in_flight"`
+	InFlight float64 `json:"in_flight"` // at its end
 	Held     int64   `json:"held"`
 	Queue    float64 `json:"queue"`
 	CPU      float64 `json:"cpu"`
@@ -160,14 +164,15 @@ func (o *Observer) Server(length time.Duration) *Server {
 	s.Queue = column(func(s ServerSecond) float64 { return s.Queue })
 	s.CPU = column(func(s ServerSecond) float64 { return s.CPU })
 	s.Ready = column(func(s ServerSecond) float64 { return float64(s.Ready) })
-	var failed, all float64
+	var failed, spent, all float64
 	for _, second := range s.Seconds {
 		failed += second.Errors * second.Rate
+		spent += second.Mean * second.Rate
 		all += second.Rate
 		s.Held, s.Memory = max(s.Held, second.Held), max(s.Memory, second.Memory)
 	}
 	if all > 0 {
-		s.Errors = failed / all
+		s.Errors, s.Mean = failed/all, spent/all
 	}
 	for _, use := range o.replicas {
 		r := &s.Replicas[use.at]
@@ -229,9 +234,11 @@ func (s *Server) Rows() []ServerRow {
 		{"replicas ready", rangeText(s.Ready, plainNumber)},
 		{"CPU", fmt.Sprintf("%.2f cores in the mean, %.2f at most", s.CPU.Mean, s.CPU.Max)},
 		{"memory", megabytes(s.Memory) + " at most"},
-		{"gateway p50, each second", rangeText(s.P50, Seconds)},
-		{"gateway p99, each second", rangeText(s.P99, Seconds)},
-		{"in flight, sampled", fmt.Sprintf("%.1f in the mean, %.0f at most", s.InFlight.Mean, s.InFlight.Max)},
+		{"gateway p50, each second", rangeText(s.P50, gatewayTime)},
+		{"gateway p99, each second", rangeText(s.P99, gatewayTime)},
+	}
+	if row, known := s.inFlightRow(); known {
+		rows = append(rows, row)
 	}
 	if s.Errors > 0 {
 		rows = append(rows, ServerRow{"answered 5xx or not at all", percent(s.Errors)})
@@ -250,6 +257,35 @@ func (s *Server) Rows() []ServerRow {
 		rows = append(rows, ServerRow{"throttled", said})
 	}
 	return rows
+}
+
+// lookEvery is how far the looks at the requests under way lie apart, in
+// seconds.
+const lookEvery = 1
+
+// inService is how many requests were under way in the mean. Looks once a
+// second miss those that take less, of which rate × mean time tells (Little's
+// law); of longer ones, which may not have ended, the looks do.
+func (s *Server) inService() (n float64, looked bool) {
+	if s.Mean > 0 && s.Mean < lookEvery {
+		return s.Rate.Mean * s.Mean, false
+	}
+	return s.InFlight.Mean, true
+}
+
+func (s *Server) inFlightRow() (ServerRow, bool) {
+	if n, looked := s.inService(); !looked {
+		return ServerRow{"in flight, rate × time", fmt.Sprintf("%.3g in the mean: %s × %s", n, PerSecond(s.Rate.Mean), Seconds(s.Mean))}, true
+	}
+	return ServerRow{"in flight, sampled", fmt.Sprintf("%.1f in the mean, %.0f at most", s.InFlight.Mean, s.InFlight.Max)}, s.InFlight.Max > 0
+}
+
+// gatewayTime is a percentile as the gateway knows it.
+func gatewayTime(v float64) string {
+	if v > 0 && v < observe.Finest {
+		return "under " + Seconds(observe.Finest)
+	}
+	return Seconds(v)
 }
 
 // rangeText is one value, or from where to where.

@@ -72,3 +72,34 @@ func TestObserver(t *testing.T) {
 		}
 	}
 }
+
+// What the gateway cannot tell is not told: times below its first bucket, and
+// short requests that looks once a second miss.
+func TestServerRows(t *testing.T) {
+	begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for name, c := range map[string]struct {
+		second    load.ServerSecond
+		row, want string
+	}{
+		"below the first bucket": {load.ServerSecond{Rate: 1, P50: 25e-6, P99: 49e-6}, "gateway p99, each second", "under 50 µs"},
+		"in the second":          {load.ServerSecond{Rate: 1, P50: 25e-6, P99: 60e-6}, "gateway p99, each second", "60 µs"},
+		"without requests":       {load.ServerSecond{}, "gateway p50, each second", "0"},
+		"short requests":         {load.ServerSecond{Rate: 8000, Mean: 250e-6}, "in flight, rate × time", "2 in the mean: 8,000/s × 250 µs"},
+		"short, by a look":       {load.ServerSecond{Rate: 8000, Mean: 250e-6, InFlight: 5}, "in flight, sampled", ""},
+		"long requests":          {load.ServerSecond{Rate: 1, Mean: 3, InFlight: 4}, "in flight, sampled", "4.0 in the mean, 4 at most"},
+		"none ended":             {load.ServerSecond{InFlight: 64}, "in flight, sampled", "64.0 in the mean, 64 at most"},
+		"nothing is known":       {load.ServerSecond{Rate: 8000}, "in flight, sampled", ""},
+	} {
+		o := load.NewObserver("dev", "iris", "", begun)
+		o.Add(begun.Add(time.Second), c.second)
+		got := ""
+		for _, row := range o.Server(time.Second).Rows() {
+			if row.Name == c.row {
+				got = row.Value
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s is %q, want %q", name, c.row, got, c.want)
+		}
+	}
+}

@@ -92,7 +92,7 @@ func TestReadTimes(t *testing.T) {
 		}
 	}
 	for given, want := range map[string]string{
-		"": "no requests", "1\nhello\n": `line 2: "hello" holds no time`, `{"a":1}`: `line 1: it has no "time"`, "-5": "line 1", "NaN": "line 1",
+		"": "no requests", "1\nhello\nyou\n": `2 of its 3 lines cannot be read; the first is line 2: "hello" holds no time`, `{"a":1}`: `line 1: it has no "time"`, "-5": "line 1", "NaN": "line 1",
 	} {
 		if _, err := load.ReadTimes(strings.NewReader(given)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives %v, want %q", given, err, want)

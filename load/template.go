@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // template is text with places that every request fills anew:
@@ -17,15 +18,22 @@ import (
 //	{{random 1 100}} a whole number from 1 to 100
 //	{{name}}         the column of the data row, as it stands there
 //	{{json name}}    the same as a JSON value: quoted and escaped if it is text
+//
+// In JSON what is filled in is escaped for the string that it stands in, and
+// "{{json name}}", alone in its quotes, stands for the value with its own.
 type template struct {
 	parts []part
 }
 
 type part struct {
 	text   string
+	value  bool                               // {{json …}}
 	fill   func(dst []byte, v *values) []byte // nil: text
-	escape func(string) string
+	escape escape                             // nil: as it is
 }
+
+// escape makes what was appended at from fit the place that it stands in.
+type escape func(dst []byte, from int) []byte
 
 // values is what places are filled from.
 type values struct {
@@ -55,20 +63,20 @@ func (t *template) literal(is func(string) bool) bool {
 func (t *template) append(dst []byte, v *values) []byte {
 	for i := range t.parts {
 		p := &t.parts[i]
-		switch {
-		case p.fill == nil:
+		if p.fill == nil {
 			dst = append(dst, p.text...)
-		case p.escape == nil:
-			dst = p.fill(dst, v)
-		default:
-			dst = append(dst, p.escape(string(p.fill(nil, v)))...)
+			continue
+		}
+		from := len(dst)
+		if dst = p.fill(dst, v); p.escape != nil {
+			dst = p.escape(dst, from)
 		}
 	}
 	return dst
 }
 
 // parseTemplate reads text; what a place inserts goes through escape.
-func parseTemplate(text string, in *scope, escape func(string) string) (*template, error) {
+func parseTemplate(text string, in *scope, escape escape) (*template, error) {
 	t := &template{}
 	for text != "" {
 		before, rest, found := strings.Cut(text, "{{")
@@ -82,11 +90,12 @@ func parseTemplate(text string, in *scope, escape func(string) string) (*templat
 		if !closed {
 			return nil, fmt.Errorf("{{%s is not closed by }}", clip(rest))
 		}
-		fill, err := parsePlace(strings.Fields(inner), in)
+		words := strings.Fields(inner)
+		fill, err := parsePlace(words, in)
 		if err != nil {
 			return nil, fmt.Errorf("{{%s}}: %w", clip(inner), err)
 		}
-		t.parts = append(t.parts, part{fill: fill, escape: escape})
+		t.parts = append(t.parts, part{fill: fill, escape: escape, value: words[0] == "json"})
 		text = after
 	}
 	return t, nil
@@ -129,16 +138,59 @@ func appendUUID(dst []byte, v *values) []byte {
 	return fmt.Appendf(dst, "%08x-%04x-%04x-%04x-%012x", high>>32, high>>16&0xffff, high&0xffff, low>>48, low&0xffffffffffff)
 }
 
-func escapePath(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+func escapePath(dst []byte, from int) []byte {
+	return append(dst[:from], strings.ReplaceAll(url.QueryEscape(string(dst[from:])), "+", "%20")...)
+}
 
 // escapeHeader takes away what would end the field.
-func escapeHeader(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return ' '
+func escapeHeader(dst []byte, from int) []byte {
+	for i := from; i < len(dst); i++ {
+		if dst[i] < ' ' && dst[i] != '\t' || dst[i] == 0x7f {
+			dst[i] = ' '
 		}
-		return c
-	}, s)
+	}
+	return dst
+}
+
+// escapeJSON escapes for the inside of a string of JSON.
+func escapeJSON(dst []byte, from int) []byte {
+	if plainJSON(dst[from:]) {
+		return dst
+	}
+	quoted, _ := json.Marshal(string(dst[from:])) // a string can always be written
+	return append(dst[:from], quoted[1:len(quoted)-1]...)
+}
+
+func plainJSON(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return utf8.Valid(b)
+}
+
+// parseJSONTemplate reads a JSON text: places stand in its strings, as they can
+// nowhere else.
+func parseJSONTemplate(text string, in *scope) (*template, error) {
+	t, err := parseTemplate(text, in, escapeJSON)
+	if err != nil {
+		return nil, err
+	}
+	for i := 1; i < len(t.parts)-1; i++ {
+		p, before, after := &t.parts[i], &t.parts[i-1], &t.parts[i+1]
+		if p.value && strings.HasSuffix(before.text, `"`) && !escaped(before.text) && strings.HasPrefix(after.text, `"`) &&
+			!strings.HasPrefix(strings.TrimLeft(after.text[1:], " \t\r\n"), ":") { // the name of a field stays text
+			before.text, after.text, p.escape = before.text[:len(before.text)-1], after.text[1:], nil
+		}
+	}
+	return t, nil
+}
+
+// escaped tells whether a quote that ends a text belongs to its string.
+func escaped(text string) bool {
+	text = text[:len(text)-1]
+	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
 }
 
 // scope is what the places of a request may name.

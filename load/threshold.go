@@ -11,10 +11,11 @@ import (
 )
 
 // Threshold is what a result must meet: a percentile, min, max or mean of
-// the response or service times, the share of errors, or the rate.
+// the response or service times, the share of errors, or the rate of right
+// answers.
 type Threshold struct {
 	Text   string
-	metric string // p99, max, errors, rate
+	metric string // p99, max, errors, rate (of right answers)
 	share  float64
 	of     string // response or service
 	less   bool   // the value has to be below the limit
@@ -23,7 +24,7 @@ type Threshold struct {
 }
 
 // ParseThreshold reads "p99<50ms", "service.p99.9<=20ms", "errors<0.1%" or
-// "rate>=500/s".
+// "rate>=500/s", for which "goodput>=500/s" is another way to write it.
 func ParseThreshold(text string) (Threshold, error) {
 	t := Threshold{Text: strings.ReplaceAll(text, " ", ""), of: "response"}
 	at := strings.IndexAny(t.Text, "<>")
@@ -35,6 +36,9 @@ func ParseThreshold(text string) (Threshold, error) {
 	limit, t.equal = strings.CutPrefix(limit, "=")
 	if of, metric, dotted := strings.Cut(t.metric, "."); dotted && (of == "response" || of == "service") {
 		t.of, t.metric = of, metric
+	}
+	if t.metric == "goodput" {
+		t.metric, t.Text = "rate", strings.Replace(t.Text, "goodput", "rate", 1)
 	}
 	var err error
 	switch {
@@ -95,6 +99,7 @@ type Verdict struct {
 	Threshold string  `json:"threshold"`
 	Value     float64 `json:"value"` // seconds, a share, or requests a second
 	OK        bool    `json:"ok"`
+	Why       string  `json:"why,omitempty"` // it is not met, where the value does not tell
 }
 
 // check holds the threshold against a result with its distributions.
@@ -108,7 +113,7 @@ func (t *Threshold) check(r *Result) Verdict {
 	case "errors":
 		v = r.ErrorShare()
 	case "rate":
-		v = r.Rate
+		v = r.Goodput
 	case "min":
 		v = s.Min
 	case "max":
@@ -118,9 +123,22 @@ func (t *Threshold) check(r *Result) Verdict {
 	default:
 		v = h.At(t.share)
 	}
-	// Without an answer there is no time that could be below a limit.
-	known := t.metric == "errors" || t.metric == "rate" || h.Count() > 0
-	return Verdict{t.Text, v, known && t.met(v)}
+	why := t.unknown(r, h)
+	return Verdict{Threshold: t.Text, Value: v, OK: why == "" && t.met(v), Why: why}
+}
+
+// unknown tells why there is no time that could be below a limit, "" when there
+// is one: how fast wrong answers come says nothing.
+func (t *Threshold) unknown(r *Result, h *Histogram) string {
+	switch {
+	case t.metric == "errors" || t.metric == "rate":
+		return ""
+	case h.Count() == 0:
+		return "nothing was answered"
+	case r.AllFailed():
+		return "nothing was answered rightly"
+	}
+	return ""
 }
 
 func (t *Threshold) met(v float64) bool {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestThresholds(t *testing.T) {
-	r := &Result{Requests: 1000, Errors: 10, Rate: 499.9, ResponseTimes: newHistogram(), ServiceTimes: newHistogram()}
+	r := &Result{Requests: 1000, Errors: 10, Rate: 900, Goodput: 499.9, ResponseTimes: newHistogram(), ServiceTimes: newHistogram()}
 	for i := int64(1); i <= 1000; i++ {
 		r.ResponseTimes.record(i*1e5, 1) // 0.1 ms to 100 ms
 		r.ServiceTimes.record(1e6, 1)
@@ -18,7 +18,7 @@ func TestThresholds(t *testing.T) {
 		"max<=100ms": true, "max<100ms": false, "mean<50.1ms": true, "min>0.09ms": true,
 		"service.p99<2ms": true, "response.p99<2ms": false,
 		"errors<1%": false, "errors<=1%": true, "errors<0.02": true,
-		"rate>=500/s": false, "rate>499": true,
+		"rate>=500/s": false, "rate>499": true, "goodput>=500/s": false, "goodput>=499/s": true,
 	} {
 		threshold, err := ParseThreshold(text)
 		if err != nil {
@@ -40,13 +40,26 @@ func TestThresholds(t *testing.T) {
 }
 
 func TestThresholdWithoutAnswers(t *testing.T) {
-	r := &Result{ResponseTimes: newHistogram(), ServiceTimes: newHistogram()}
-	threshold, err := ParseThreshold("p99<1s")
-	if err != nil {
-		t.Fatal(err)
+	check := func(text string, r *Result) Verdict {
+		threshold, err := ParseThreshold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return threshold.check(r)
 	}
-	if v := threshold.check(r); v.OK {
-		t.Error("a threshold is met by no answers at all")
+	r := &Result{Requests: 3, Errors: 3, ResponseTimes: newHistogram(), ServiceTimes: newHistogram()}
+	if v := check("p99<1s", r); v.OK || v.String() != "p99<1s not met: nothing was answered" {
+		t.Errorf("of no answers at all: %+v, %s", v, v)
+	}
+	r.ResponseTimes.record(1e6, 3)
+	if v := check("max<1s", r); v.OK || v.String() != "max<1s not met: nothing was answered rightly" {
+		t.Errorf("of wrong answers: %+v, %s", v, v)
+	}
+	if v := check("errors<1%", r); v.OK || v.String() != "errors<1% not met: 100 %" {
+		t.Errorf("of their share: %+v, %s", v, v)
+	}
+	if r.Errors = 2; !check("p99<1s", r).OK || r.AllFailed() {
+		t.Error("one right answer is not enough")
 	}
 }
 

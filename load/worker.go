@@ -81,9 +81,14 @@ func (w *worker) send(i, due int64) bool {
 	if c.fixed == nil || c.then != nil || w.e.o.HTTP2 {
 		w.e.o.Mix.values(w.values, i)
 	}
+	begun := due
 	for {
 		kind := w.step(c, due)
-		if c = c.then; c == nil || kind != KindNone || w.quit.Load() {
+		c = c.then
+		if w.e.o.Mix.journeys && (c == nil || kind != KindNone) {
+			w.e.rec.journey(begun, kind)
+		}
+		if c == nil || kind != KindNone || w.quit.Load() {
 			return !kind.unreachable()
 		}
 		due = w.free // a step is due when the one before is answered
