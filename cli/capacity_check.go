@@ -30,8 +30,10 @@ func newCapacityCheck(env Env) *cobra.Command {
 		Short: "Hold a capacity plan against production, or a measurement",
 		Long: `Hold a plan (` + usualPlan + `, another file, or the newest that is kept of SERVICE)
 against what production did since it was made: the traffic that the control plane
-counted, period by period, and the load tests of the service that it keeps. Of the
-period that runs, the average is judged after a week, the busiest minute at once.
+counted, period by period, and the load tests of the service that it keeps. Left out,
+and counted, are tests with errors, searches for the knee, and tests of replicas with
+another CPU quota than the plan's. Of the period that runs, the average is judged
+after a week, the busiest minute at once.
 
 With --at, measure what the plan predicts for so many replicas, in the same way and
 on replicas of the same size; twice as many as it was made from prove the most.

@@ -27,7 +27,7 @@ func printCapacityPlan(out io.Writer, p *plan.Plan) error {
 	b.WriteString("\n")
 	for _, line := range []struct{ name, text string }{
 		{"how sure", p.Sure()},
-		{"bottleneck", fmt.Sprintf("%s, at %s: %s", p.Bottleneck.Name, plan.Rate(p.Bottleneck.Limit), p.Bottleneck.Why)},
+		{"bottleneck", fmt.Sprintf("%s, at %s: %s", p.Bottleneck.Name, p.Bottleneck.Text(), p.Bottleneck.Why)},
 		{"runs out", runsOut(p)},
 		{"cost", cost(p)},
 		{"expires", p.ExpiresAt.Format(time.DateOnly) + ": " + p.ExpiresWhy},

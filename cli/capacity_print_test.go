@@ -35,7 +35,7 @@ func printed(t *testing.T, name string) string {
 // fits it, and leaves nothing of what decides out.
 func TestPrintedPlan(t *testing.T) {
 	for name, want := range map[string][]string{
-		"whole": {"Run 5 replicas from Dec 2026, and later up to ", "\nJan 2027 – Feb 2027 ", "within the SLO", "\nhow sure    What 5 replicas carry", "\nbottleneck  database, at 511/s:", "\ncost        $147 a month in Dec 2026: 3 × e2-standard-2 at Google Cloud", "\nexpires     2027-06-01: "},
+		"whole": {"Run 5 replicas from Dec 2026, and later up to ", "\nJan 2027 – Feb 2027 ", "within the SLO", "\nhow sure    What 5 replicas carry", "\nbottleneck  database, at 493/s (expected: 511/s):", "\ncost        $147 a month in Dec 2026: 3 × e2-standard-2 at Google Cloud", "\nexpires     2027-06-01: "},
 		"unmet": {"9 replicas in Dec 2026 will do, but the peak of Mar 2027 is not met", " not met ", "\nruns out    database, in Mar 2027"},
 		"plain": {"Run ", "p99 below 250 ms\nat peaks", "The traffic is stated, not measured", "as far as measurements at up to 8 tell."},
 	} {

@@ -114,6 +114,8 @@ func TestCheckAgainstProduction(t *testing.T) {
 		Planned: 0.5 * p.plan.Curve[1].SLORate, Rate: 0.5 * p.plan.Curve[1].SLORate, P99: 2 * p.plan.SLO.P99, Elapsed: 10}
 	fast := slow
 	fast.P99 = 0.5 * p.plan.SLO.P99
+	failed, search := fast, fast
+	failed.Errors, search.Rungs = 1, 4
 	for _, tt := range []struct {
 		name string
 		set  func()
@@ -130,6 +132,8 @@ func TestCheckAgainstProduction(t *testing.T) {
 		{"as JSON", func() {}, []string{file, "--json"}, 3, []string{`"code": "demand"`, `"expired": true`}},
 		{"a slow test", func() { p.hours, p.runs = nil, []control.LoadRun{slow} }, []string{file}, 3, []string{"above the SLO", "the plan says that they bear"}},
 		{"a fast test", func() { p.runs = []control.LoadRun{fast} }, []string{file}, 0, []string{fast.ID, "the plan holds: 0 periods and 1 load test"}},
+		{"tests that say nothing", func() { p.runs = []control.LoadRun{fast, failed, search} }, []string{file}, 0,
+			[]string{"left out: 1 load test, with more than 1 % errors", "left out: 1 load test, a search for the knee", "the plan holds: 0 periods and 1 load test"}},
 		{"a check", func() {
 			p.grade = &control.CapacityGrade{Grade: plan.Grade{Expired: true, Worst: 0.33, Limit: 0.2}}
 		}, []string{file}, 3, []string{"off by 33 %"}},

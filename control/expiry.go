@@ -173,6 +173,7 @@ func ProductionOf(hours []TrafficPeriod, runs []LoadRun) capacityplan.Production
 		length := spanOf(r.Elapsed)
 		seen.Tests = append(seen.Tests, capacityplan.ProductionTest{
 			ID: r.ID, At: r.StartedAt, Length: length, Around: spanOf(2 * r.Elapsed * float64(r.Rungs)), Replicas: r.Replicas, Planned: r.Planned, Rate: r.Rate, P50: r.P50, P99: r.P99,
+			Errors: r.Errors, Quota: r.Quota, Search: r.Rungs > 0,
 			Apart: r.Apart, Counts: r.Model == "open" && r.Steady && !r.Void && r.Stopped == "",
 		})
 	}

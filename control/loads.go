@@ -28,6 +28,7 @@ type LoadRun struct {
 	Service     string    `json:"service"`
 	Release     string    `json:"release,omitempty" doc:"that was tested"`
 	Replicas    int       `json:"replicas,omitempty" doc:"that took requests, all through the test; 0 where that changed or is not known"`
+	Quota       float64   `json:"quota,omitempty" doc:"cores that each of them might use; 0 without a quota, or where it is not known"`
 	StartedAt   time.Time `json:"started_at"`
 	By          string    `json:"by" doc:"who handed the result in"`
 	Scenario    string    `json:"scenario,omitempty" doc:"its name in the description"`
@@ -120,7 +121,7 @@ func loadRunOf(r *load.Result) LoadRun {
 		run.Knee = &r.Knee.Rate
 	}
 	if r.Server != nil {
-		run.Release = clip(r.Server.Release, maxLoadText)
+		run.Release, run.Quota = clip(r.Server.Release, maxLoadText), r.Server.Quota
 	}
 	run.Replicas, run.Steady = replicasOf(r), r.Steady
 	if r.Knee != nil {

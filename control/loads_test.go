@@ -33,7 +33,7 @@ func newLoadResult(t testing.TB) *loadResult {
 		Format: load.ResultFormat, Model: "open", Requests: 1000, Errors: 5, Planned: 200, Elapsed: 5, Scenario: "steady",
 		Response: load.Summary{P50: 0.001, P99: 0.05, P999: 0.08}, Times: r.Times,
 		Verdicts: []load.Verdict{{Threshold: "p99<20ms", Value: 0.05}, {Threshold: "errors<1%", Value: 0.005, OK: true}},
-		Server:   &load.Server{Environment: "dev", Service: "api", Release: "4b7d9aa01c55"},
+		Server:   &load.Server{Environment: "dev", Service: "api", Release: "4b7d9aa01c55", Quota: 0.2},
 	}}
 }
 
@@ -73,7 +73,7 @@ func TestLoadTestsAreKept(t *testing.T) {
 		if len(files) != 2*control.LoadsKept {
 			t.Errorf("%d files for %d tests", len(files), control.LoadsKept)
 		}
-		if r := runs[0]; r.ID != last.ID || r.By != "user:ada" || r.Errors != 0.005 || r.Release != "4b7d9aa01c55" || r.Scenario != "steady" ||
+		if r := runs[0]; r.ID != last.ID || r.By != "user:ada" || r.Errors != 0.005 || r.Release != "4b7d9aa01c55" || r.Quota != 0.2 || r.Scenario != "steady" ||
 			r.Thresholds != 2 || fmt.Sprint(r.Failed) != "[p99<20ms]" {
 			t.Errorf("the newest is %+v", r)
 		}
@@ -88,6 +88,19 @@ func TestLoadTestsAreKept(t *testing.T) {
 		}
 		must(t, w.close())
 	})
+}
+
+// What a plan is held against tells of a load test how much of it failed, what
+// its replicas were held to, and whether it searched for the knee.
+func TestLoadTestsAsAPlanSeesThem(t *testing.T) {
+	for name, run := range map[string]control.LoadRun{
+		"failed": {Errors: 1}, "held": {Quota: 0.5}, "a search": {Rungs: 3},
+	} {
+		seen := control.ProductionOf(nil, []control.LoadRun{run}).Tests[0]
+		if seen.Errors != run.Errors || seen.Quota != run.Quota || seen.Search != (run.Rungs > 0) {
+			t.Errorf("%s: %+v", name, seen)
+		}
+	}
 }
 
 func TestLoadTestsThatCannotBeKeptOrFound(t *testing.T) {

@@ -11,20 +11,22 @@ import (
 // fake is a service whose throughput is known: each request computes for cost,
 // and all of them together are answered at ceiling at most.
 type fake struct {
-	cost     float64            // core-seconds of a request
-	ceiling  float64            // requests a second; 0 is none
-	stages   map[string]float64 // ceilings of those that are measured alone
-	room     map[string]int     // clients that a stage takes
-	crowd    map[string]int     // clients of a stage from which on it carries half
-	broken   map[string]string  // why a stage fails at half of what it is asked
-	gateway  float64            // core-seconds of the gateway for a request
-	unheld   bool               // to a quota
-	throttle float64            // seconds that a request with little to do waits where its quota is less than a core
-	perSlot  float64            // requests a second of one client; 0 is 1000
+	cost     float64               // core-seconds of a request
+	ceiling  float64               // requests a second; 0 is none
+	stages   map[string]float64    // ceilings of those that are measured alone
+	room     map[string]int        // clients that a stage takes
+	crowd    map[string]int        // clients of a stage from which on it carries half
+	broken   map[string]string     // why a stage fails at half of what it is asked
+	swing    func(run int) float64 // of the rate of a stage, in the runs of it
+	gateway  float64               // core-seconds of the gateway for a request
+	unheld   bool                  // to a quota
+	throttle float64               // seconds that a request with little to do waits where its quota is less than a core
+	perSlot  float64               // requests a second of one client; 0 is 1000
 	disturb  func(run int, r *measure.Reading)
 	replicas int
 	quota    float64
 	runs     int // of saturated replicas
+	swings   int // of stages
 	asked    []measure.Traffic
 	counts   []int // replicas at each of asked
 }
@@ -52,6 +54,10 @@ func (f *fake) Load(_ context.Context, t measure.Traffic) (measure.Reading, erro
 		rate := min(f.stages[t.Stage], slot*float64(t.Clients))
 		if most, ok := f.crowd[t.Stage]; ok && t.Clients >= most {
 			rate /= 2
+		}
+		if f.swing != nil && t.Stage != "nothing" {
+			rate *= f.swing(f.swings)
+			f.swings++
 		}
 		r := measure.Reading{Rate: rate, Mean: 0.001, Idle: 1, Failure: f.broken[t.Stage]}
 		if r.Failure != "" {

@@ -341,7 +341,8 @@ func (s *session) checkSpread() error {
 			continue
 		}
 		s.found.Runs = slices.DeleteFunc(s.found.Runs, func(r Run) bool { return r.N == n && !slices.Contains(kept, r.Rate) })
-		s.note("At %s %d of %d runs lay far from the others (%.4g a second, kept %.4g) and were left out.", plan.Count(n, "replica"), len(rates)-len(kept), len(rates), rates, kept)
+		s.note("At %s %d of %d runs lay far from the others and were left out (%.4g a second, kept %.4g): their standard deviation was %.0f %%, more than %.0f %%, so the %d that lie closest together count; a quarter at most is left out.",
+			plan.Count(n, "replica"), len(rates)-len(kept), len(rates), rates, kept, 100*spread(slices.Sorted(slices.Values(rates))), 100*wideSpread, len(kept))
 	}
 	return nil
 }

@@ -165,6 +165,34 @@ func TestCrowdedStage(t *testing.T) {
 	}
 }
 
+// A ceiling that scatters is measured a few times more; one that does not, is
+// not.
+func TestStageThatScatters(t *testing.T) {
+	const search = 3 // runs: with 4 clients, 16 and 64
+	for name, c := range map[string]struct {
+		shares []float64
+		runs   int
+		wide   bool
+	}{
+		"steady":    {[]float64{1, 0.99, 1.01, 1, 0.98, 1}, 6, false},
+		"disturbed": {[]float64{0.5, 0.6, 0.7, 1, 0.8, 1.1, 1.05, 1.05}, 8, false},
+		"wild":      {[]float64{0.5, 0.9, 1, 2, 0.8, 3, 0.4, 4, 0.7}, 9, true},
+	} {
+		o := options()
+		o.Stages = []string{"database"}
+		f := &fake{cost: 0.003, stages: map[string]float64{"database": 9000}, swing: func(run int) float64 {
+			if run < search || run-search >= len(c.shares) {
+				return 1
+			}
+			return c.shares[run-search]
+		}}
+		s := stage(measured(t, f, o), "database")
+		if s == nil || f.swings-search != c.runs || s.Interval() > plan.MostStageInterval != c.wide {
+			t.Errorf("%s: %+v after %d runs, want %d", name, s, f.swings-search, c.runs)
+		}
+	}
+}
+
 // What failed of a database is said in its own words.
 func TestStageThatFails(t *testing.T) {
 	o := options()
@@ -211,7 +239,7 @@ func TestRoundsThatLieApart(t *testing.T) {
 		return 1
 	})
 	e := measured(t, once, options())
-	if len(e.Runs) != 12 || !noted(e, "1 of 4 runs lay far from the others") {
+	if len(e.Runs) != 12 || !noted(e, "1 of 4 runs lay far from the others and were left out (") || !noted(e, "more than 10 %, so the 3 that lie closest together count; a quarter at most is left out") {
 		t.Errorf("%d runs; notes %q", len(e.Runs), e.Notes)
 	}
 	refused(t, swing(func(run int) float64 { return 0.4 + 0.15*float64(run%7) }), options(), greenlight.CodeUnavailable, "the rounds scatter by")

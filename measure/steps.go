@@ -65,7 +65,7 @@ func (s *session) stages(ctx context.Context) error {
 }
 
 // ceiling raises the clients of a stage until they bring no more, and then
-// repeats that.
+// repeats that: a few times more where what comes of it says little.
 func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) {
 	clients, err := s.enough(ctx, name)
 	if err != nil {
@@ -73,7 +73,8 @@ func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) 
 	}
 	var rates []float64
 	why := ""
-	for try := 0; len(rates) < s.Rounds+3 && try < s.Rounds+3+s.Attempts; try++ {
+	wanted := s.Rounds + 3
+	for try := 0; len(rates) < wanted && try < wanted+s.Attempts; try++ {
 		r, err := s.stage(ctx, name, clients)
 		if err != nil {
 			return plan.Stage{}, err
@@ -83,16 +84,22 @@ func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) 
 			continue
 		}
 		rates = append(rates, r.Rate)
+		if len(rates) == wanted && wanted < s.Rounds+3+moreRounds && stageOf(name, higherHalf(rates), leastDeviation).Interval() > plan.MostStageInterval {
+			wanted++
+		}
 	}
 	if len(rates) < 3 {
 		return plan.Stage{}, greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: stage %s with %d clients: %s", name, clients, why)
 	}
-	// Other work of the machine only lowers a ceiling: the higher half are the
-	// runs with the least of it.
-	slices.Sort(rates)
-	stage := stageOf(name, rates[len(rates)/2:], leastDeviation)
+	stage := stageOf(name, higherHalf(rates), leastDeviation)
 	s.say("stage %s alone: at most %s (%s – %s) with %d clients", name, plan.Rate(stage.Ceiling), plan.Rate(stage.Low), plan.Rate(stage.High), clients)
 	return stage, nil
+}
+
+// higherHalf is the runs with the least other work of the machine, which only
+// lowers a ceiling.
+func higherHalf(rates []float64) []float64 {
+	return slices.Sorted(slices.Values(rates))[len(rates)/2:]
 }
 
 // enough is how many clients bring a stage to its ceiling. Where more of them

@@ -19,6 +19,8 @@ type carry struct {
 	// that they bear within the SLO: by the low end of the interval, and by
 	// the law itself.
 	low, mid []float64
+	// lowAlone and midAlone are the same without what they share.
+	lowAlone, midAlone []float64
 	// lowBest and midBest are the most that so many replicas or fewer bear:
 	// they never fall, which is what makes the plan monotone in demand.
 	lowBest, midBest []float64
@@ -28,8 +30,11 @@ func newCarry(in *Input, fit *capacity.Fit) *carry {
 	c := &carry{in: in, fit: fit}
 	for n := 1; n <= in.Policy.MaxReplicas; n++ {
 		p := fit.Predict(float64(n))
-		c.low = append(c.low, c.bears(n, p.Low, Stage.low))
-		c.mid = append(c.mid, c.bears(n, p.X, Stage.mid))
+		c.lowAlone = append(c.lowAlone, c.replicasBear(n, p.Low))
+		c.midAlone = append(c.midAlone, c.replicasBear(n, p.X))
+		low, _ := c.limit(c.lowAlone[n-1], Stage.low)
+		mid, _ := c.limit(c.midAlone[n-1], Stage.mid)
+		c.low, c.mid = append(c.low, low), append(c.mid, mid)
 	}
 	c.lowBest, c.midBest = highest(c.low), highest(c.mid)
 	return c
@@ -38,16 +43,28 @@ func newCarry(in *Input, fit *capacity.Fit) *carry {
 func (s Stage) low() float64 { return s.Low }
 func (s Stage) mid() float64 { return s.Ceiling }
 
-// bears is the rate from clients that n replicas, which saturate at x, bear
-// within the SLO.
-func (c *carry) bears(n int, x float64, end func(Stage) float64) float64 {
-	rate := c.replicasBear(n, x)
-	for _, s := range c.in.Stages {
-		rate = min(rate, c.in.stageBears(s, end(s)))
+// limit is the rate from clients that is borne where the replicas alone bear
+// one within the SLO, and the stage that holds it up; nil where the replicas do.
+func (c *carry) limit(rate float64, end func(Stage) float64) (float64, *Stage) {
+	var by *Stage
+	for i := range c.in.Stages {
+		s := &c.in.Stages[i]
+		if bears := c.in.stageBears(*s, end(*s)); bears < rate {
+			rate, by = bears, s
+		}
 	}
-	return rate
+	return rate, by
 }
 
+func nameOf(s *Stage) string {
+	if s == nil {
+		return byReplicas
+	}
+	return s.Name
+}
+
+// replicasBear is the rate from clients that n replicas, which saturate at x,
+// bear within the SLO.
 func (c *carry) replicasBear(n int, x float64) float64 {
 	if x <= 0 {
 		return 0
@@ -167,11 +184,10 @@ func (c *carry) utilization(n int, rate float64) float64 {
 // can be measured.
 func (c *carry) carried(n int) Carried {
 	p := c.fit.Predict(float64(n))
-	out := Carried{Replicas: n, X: p.X, Low: p.Low, High: p.High, By: byReplicas, Extrapolated: p.Extrapolated, SLORate: round(c.low[n-1])}
+	_, by := c.limit(c.lowAlone[n-1], Stage.low)
+	out := Carried{Replicas: n, X: p.X, Low: p.Low, High: p.High, By: nameOf(by), Extrapolated: p.Extrapolated, SLORate: round(c.low[n-1])}
 	for _, s := range c.in.Stages {
-		if most := s.Ceiling / s.PerRequest; most < out.X {
-			out.X, out.By = most, s.Name
-		}
+		out.X = min(out.X, s.Ceiling/s.PerRequest)
 		out.Low = min(out.Low, s.Low/s.PerRequest)
 		out.High = min(out.High, s.High/s.PerRequest)
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -36,7 +37,13 @@ type ProductionTest struct {
 	Rate     float64       // answers a second
 	P50      float64       // seconds, from when a request was due
 	P99      float64
-	// Counts tells that it says something: neither void nor stopped early.
+	Errors   float64 // share of the requests, 0 to 1
+	Quota    float64 // cores that each replica might use; 0: not known, or all
+	// Search tells that it is the best of a search for the knee, whose rates are
+	// tried briefly and at the edge of what is borne.
+	Search bool
+	// Counts tells that it says something: with a fixed rate, neither void nor
+	// stopped early.
 	Counts bool
 	// Apart tells that its requests are in no hour of the production.
 	Apart bool
@@ -277,9 +284,7 @@ func (p *Plan) saturated(t ProductionTest) bool {
 // standTests holds capacity and p99 against load tests, the newest first.
 func (p *Plan) standTests(s *Standing, tests []ProductionTest) {
 	tests = slices.SortedFunc(slices.Values(tests), func(a, b ProductionTest) int { return b.At.Compare(a.At) })
-	tests = slices.DeleteFunc(tests, func(t ProductionTest) bool {
-		return !t.Counts || t.At.Before(p.MadeAt) || t.Replicas < 1 || t.Replicas > len(p.Curve) || !(t.Planned > 0) || !(t.Rate > 0)
-	})
+	tests = p.telling(s, tests)
 	for i, t := range tests {
 		if p.saturated(t) {
 			p.standCapacity(s, t, tests[:i])
@@ -287,6 +292,71 @@ func (p *Plan) standTests(s *Standing, tests []ProductionTest) {
 			p.standP99(s, t, tests[:i])
 		}
 	}
+}
+
+// telling is the tests since the plan was made that it can be held against; it
+// notes how many others there are, and why they are none.
+func (p *Plan) telling(s *Standing, tests []ProductionTest) []ProductionTest {
+	var why []string // in the order in which they are met
+	others := make(map[string]int)
+	unknown := 0
+	tests = slices.DeleteFunc(tests, func(t ProductionTest) bool {
+		if t.At.Before(p.MadeAt) {
+			return true
+		}
+		reason := p.saysNothing(t)
+		if reason == "" {
+			if p.cores() > 0 && t.Quota == 0 {
+				unknown++
+			}
+			return false
+		}
+		if others[reason]++; others[reason] == 1 {
+			why = append(why, reason)
+		}
+		return true
+	})
+	for _, reason := range why {
+		s.note("left out: %s, %s", Count(others[reason], "load test"), reason)
+	}
+	if unknown > 0 {
+		s.note("the plan is of replicas with %s cores each; what those of %s had is not known", short(p.cores()), Count(unknown, "load test"))
+	}
+	return tests
+}
+
+// cores are those of a replica that was measured; 0: not known.
+func (p *Plan) cores() float64 {
+	if p.Inputs == nil {
+		return 0
+	}
+	return p.Inputs.CPU
+}
+
+// Of a load test: the share of failed requests that says nothing against it,
+// and by what share its replicas' quota may differ from the plan's.
+const (
+	fewErrors = 0.01
+	sameQuota = 0.05
+)
+
+// saysNothing is why a load test is none to hold the plan against, "" for one
+// that is.
+func (p *Plan) saysNothing(t ProductionTest) string {
+	most, cores := max(fewErrors, p.SLO.Errors), p.cores()
+	switch {
+	case t.Search:
+		return "a search for the knee, whose rates are tried briefly"
+	case !t.Counts || !(t.Planned > 0) || !(t.Rate > 0):
+		return "void, stopped early, without a fixed rate or without an answer"
+	case !(t.Errors <= most):
+		return fmt.Sprintf("with more than %s errors", percent(most))
+	case t.Replicas < 1 || t.Replicas > len(p.Curve):
+		return fmt.Sprintf("whose replicas changed, are not known or are more than %d", len(p.Curve))
+	case cores > 0 && t.Quota > 0 && math.Abs(t.Quota/cores-1) > sameQuota:
+		return fmt.Sprintf("of replicas with another quota than the plan's, %s cores each", short(cores))
+	}
+	return ""
 }
 
 // standP99 holds the p99 at a rate against what the simulation says.

@@ -92,6 +92,37 @@ func TestStanding(t *testing.T) {
 	}
 }
 
+// TestTestsThatSayNothingAreLeftOut holds that each is counted by its reason,
+// and says nothing of the plan.
+func TestTestsThatSayNothingAreLeftOut(t *testing.T) {
+	p := made(t, input(t)) // of replicas with 0.5 cores each
+	for name, c := range map[string]struct {
+		change func(*plan.ProductionTest)
+		want   string
+	}{
+		"no answer but 404": {func(l *plan.ProductionTest) { l.Errors = 1 }, "left out: 2 load tests, with more than 1 % errors"},
+		"a few errors":      {func(l *plan.ProductionTest) { l.Errors = 0.01 }, ""},
+		"a search":          {func(l *plan.ProductionTest) { l.Search = true }, "left out: 2 load tests, a search for the knee, whose rates are tried briefly"},
+		"void":              {func(l *plan.ProductionTest) { l.Counts = false }, "left out: 2 load tests, void, stopped early, without a fixed rate or without an answer"},
+		"scaled meanwhile":  {func(l *plan.ProductionTest) { l.Replicas = 0 }, fmt.Sprintf("left out: 2 load tests, whose replicas changed, are not known or are more than %d", len(p.Curve))},
+		"larger replicas":   {func(l *plan.ProductionTest) { l.Quota = 1 }, "left out: 2 load tests, of replicas with another quota than the plan's, 0.5 cores each"},
+		"the same replicas": {func(l *plan.ProductionTest) { l.Quota = 0.5 }, ""},
+		"any replicas":      {func(l *plan.ProductionTest) { l.Quota = 0 }, "the plan is of replicas with 0.5 cores each; what those of 2 load tests had is not known"},
+	} {
+		slow := loaded("a", p.MadeAt, 4, 100, 100, 0.3)
+		slow.Quota = 0.5
+		c.change(&slow)
+		old := loaded("b", p.MadeAt.Add(-time.Second), 4, 100, 100, 0.05) // not counted either
+		s := p.Stand(p.MadeAt, plan.Production{Tests: []plan.ProductionTest{slow, slow, old}})
+		if got := strings.Join(s.Notes[1:], "; "); got != c.want { // the first: no requests have come
+			t.Errorf("%s: the notes are %q, want %q", name, got, c.want)
+		}
+		if left := strings.HasPrefix(c.want, "left out"); left != (len(s.Tests) == 0) || s.Expired == left || left != strings.HasPrefix(s.Text, "nothing to hold") {
+			t.Errorf("%s: %d tests, %q", name, len(s.Tests), s.Text)
+		}
+	}
+}
+
 func TestStandingTellsPeriods(t *testing.T) {
 	in := input(t)
 	in.At = day("2026-12-11").Add(30 * time.Minute)
@@ -111,7 +142,7 @@ func TestStandingTellsPeriods(t *testing.T) {
 	if !j.Running || j.Judged || j.Observed != 3600*47 || !j.PeakHeld {
 		t.Errorf("january is %+v", j)
 	}
-	if got := fmt.Sprint(s.Notes); got != "[left out of the demand, because of load tests: 1 hour]" {
+	if got := fmt.Sprint(s.Notes); got != "[left out of the demand, because of load tests: 1 hour the plan is of replicas with 0.5 cores each; what those of 1 load test had is not known]" {
 		t.Errorf("notes are %s", got)
 	}
 	if g := s.Tests[0]; !(g.Low <= g.Predicted && g.Predicted <= g.High) || !g.Promised || g.Broken || g.Predicted < 0.01 || math.Abs(g.Error-(g.Predicted/0.08-1)) > 1e-5 {

@@ -74,6 +74,13 @@ type Stage struct {
 	Driven float64 `json:"driven,omitempty"`
 }
 
+// Interval is half the width of the ceiling's interval, as a share of it.
+func (s Stage) Interval() float64 { return (s.High - s.Low) / 2 / s.Ceiling }
+
+// MostStageInterval is the interval of a stage above which its ceiling says
+// little.
+const MostStageInterval = 0.3
+
 // Latency is how a single request is served.
 type Latency struct {
 	Surface *latency.Surface

@@ -196,7 +196,7 @@ func (c *carry) why(p Period, worst trust) string {
 		return fmt.Sprintf("even %d replicas, the most allowed, do not bear %s%s within the SLO and the losses to survive", p.Replicas, perSecond(rate), c.withWhat())
 	case worst == unmet:
 		b := c.bottleneck()
-		text := fmt.Sprintf("no number of replicas bears %s%s within the SLO and the losses to survive; the most is %s, because of the %s", perSecond(rate), c.withWhat(), perSecond(b.Limit), b.Name)
+		text := fmt.Sprintf("no number of replicas bears %s%s within the SLO and the losses to survive; the most is %s, because of the %s", perSecond(rate), c.withWhat(), b.Text(), b.Name)
 		if b.Name == byReplicas && float64(bestOf(c.midBest)) > 2*c.fit.MaxN {
 			text += fmt.Sprintf(", as far as measurements at up to %s tell", short(c.fit.MaxN))
 		}

@@ -87,7 +87,7 @@ type Carried struct {
 	// Low and High hold one new measurement in 95 % of cases.
 	Low          float64 `json:"low"`
 	High         float64 `json:"high"`
-	By           string  `json:"by"`           // what limits it: "replicas", or a stage
+	By           string  `json:"by"`           // what limits SLORate: "replicas", or a stage
 	Extrapolated bool    `json:"extrapolated"` // beyond twice what was measured; the interval is widened
 	// SLORate is the rate from clients that they bear within the SLO, by the
 	// low end of the interval and with the cache as planned.
@@ -96,9 +96,16 @@ type Carried struct {
 
 // Bottleneck is what gives way first, however many replicas there are.
 type Bottleneck struct {
-	Name  string  `json:"name"`  // "replicas", or a stage
-	Limit float64 `json:"limit"` // requests a second from clients that it bears within the SLO
-	Why   string  `json:"why"`
+	Name string `json:"name"` // "replicas", or a stage
+	// Limit is the requests a second from clients that are borne within the SLO
+	// by the low ends of what was measured: no SLORate and no stage's limit that
+	// the plan counts on is higher. Expected is the same by the law and the
+	// ceilings themselves; 0 in plans of before it was kept.
+	Limit    float64 `json:"limit"`
+	Expected float64 `json:"expected,omitempty"`
+	// ExpectedName is what gives way first then.
+	ExpectedName string `json:"expected_name,omitempty"`
+	Why          string `json:"why"`
 	// Extrapolated tells that the replicas bear it only with more than twice
 	// as many as were measured.
 	Extrapolated bool `json:"extrapolated,omitempty"`
@@ -107,9 +114,10 @@ type Bottleneck struct {
 // Outlook is how long a shared stage will do.
 type Outlook struct {
 	Name        string  `json:"name"`
-	Limit       float64 `json:"limit"`     // requests a second from clients
-	FirstUse    float64 `json:"first_use"` // share of its ceiling at the expected peak of the first period
-	MostUse     float64 `json:"most_use"`  // and of the period with the highest
+	Limit       float64 `json:"limit"`              // requests a second from clients, by the low end of its ceiling
+	Expected    float64 `json:"expected,omitempty"` // the same by the ceiling itself; 0 in plans of before it was kept
+	FirstUse    float64 `json:"first_use"`          // share of the limit at the high end of the first period's peak
+	MostUse     float64 `json:"most_use"`           // and of the period with the highest
 	BehindCache bool    `json:"behind_cache"`
 	// RunsOut is the first period whose peak, at the high end of its band and
 	// with headroom, it does not bear; "" when it lasts. RunsOutExpected is

@@ -55,10 +55,10 @@ func TestTheBottleneckIsNamed(t *testing.T) {
 		want   string
 		why    string
 	}{
-		"nothing shared": {capacity.Law{Gamma: 50}, nil, "replicas", "more than 60 are not allowed"},
+		"nothing shared": {capacity.Law{Gamma: 50}, nil, "replicas", "it is less and less sure what each adds; a guess, because only up to 8"},
 		"a serial part":  {capacity.Law{Alpha: 0.2, Gamma: 50}, nil, "replicas", "cannot be shared"},
 		"agreement":      {capacity.Law{Alpha: 0.02, Beta: 0.01, Gamma: 50}, nil, "replicas", "in agreeing"},
-		"the database":   {capacity.Law{Gamma: 50}, []plan.Stage{{Name: "gateway", Ceiling: 9000, Low: 8900, High: 9100}, {Name: "database", Ceiling: 900, Low: 880, High: 920}}, "database", "its ceiling is 900 operations/s"},
+		"the database":   {capacity.Law{Gamma: 50}, []plan.Stage{{Name: "gateway", Ceiling: 9000, Low: 8900, High: 9100}, {Name: "database", Ceiling: 900, Low: 880, High: 920}}, "database", "its ceiling is at least 880 operations/s (expected: 900)"},
 		"calls for each": {capacity.Law{Gamma: 50}, []plan.Stage{{Name: "gateway", Ceiling: 1500, Low: 1400, High: 1600}, {Name: "cache", Ceiling: 5000, Low: 4900, High: 5100, PerRequest: 10}}, "cache", "10 for each request"},
 	} {
 		in := input(t)
@@ -174,6 +174,7 @@ func TestRisks(t *testing.T) {
 		"small-share":   func(in *plan.Input) { in.Replica.CPU = 0.1 },
 		"no-spare":      func(in *plan.Input) { in.Policy.SurviveReplica, in.Policy.SurviveZone = false, false },
 		"stage-guessed": func(in *plan.Input) { in.Stages[0].Driven = 0.5 },
+		"stage-wide":    func(in *plan.Input) { in.Stages[0].Low, in.Stages[0].High = 4000, 15600 },
 		"contradiction": func(in *plan.Input) { in.Stages[1].PerRequest = 5 },
 		"errors":        func(in *plan.Input) { in.Measurements[2].Errors = 0.02 },
 		"varied":        func(in *plan.Input) { in.Latency.Surface.CV = 2.2 },

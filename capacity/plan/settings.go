@@ -52,7 +52,7 @@ func (p *Plan) HPA() string {
 	var b strings.Builder
 	b.WriteString(p.origin())
 	if p.Bottleneck.Name != byReplicas {
-		fmt.Fprintf(&b, "# The %s gives way at %s: more replicas than max would not help.\n", oneLine(p.Bottleneck.Name), perSecond(p.Bottleneck.Limit))
+		fmt.Fprintf(&b, "# The %s gives way at %s: more replicas than max would not help.\n", oneLine(p.Bottleneck.Name), oneLine(p.Bottleneck.Text()))
 	}
 	fmt.Fprintf(&b, `apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler

@@ -3,37 +3,59 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/greenlight-dev/greenlight/capacity"
 )
 
-// bottleneck finds what gives way first, by what was measured and not by the
-// ends of intervals.
+// bottleneck finds what gives way first, by the ends that the plan counts on.
 func (c *carry) bottleneck() Bottleneck {
-	most, at := 0.0, 1
-	for n := 1; n <= c.in.Policy.MaxReplicas; n++ {
-		if rate := c.replicasBear(n, c.fit.At(float64(n))); rate > most {
-			most, at = rate, n
-		}
+	limit, by := c.limit(slices.Max(c.lowAlone), Stage.low)
+	expected, expectedBy := c.limit(slices.Max(c.midAlone), Stage.mid)
+	b := Bottleneck{Name: nameOf(by), Limit: round(limit), Expected: round(expected), ExpectedName: nameOf(expectedBy)}
+	if by != nil {
+		b.Why = c.whyStage(*by)
+		return b
 	}
-	b := Bottleneck{Name: byReplicas, Limit: most, Why: c.whyReplicas(at), Extrapolated: float64(at) > 2*c.fit.MaxN}
+	at := bestOf(highest(c.lowAlone))
+	b.Why, b.Extrapolated = c.whyReplicas(at), float64(at) > 2*c.fit.MaxN
 	if b.Extrapolated {
 		b.Why += fmt.Sprintf("; a guess, because only up to %s were measured", short(c.fit.MaxN))
 	}
-	for _, s := range c.in.Stages {
-		if rate := c.in.stageBears(s, s.Ceiling); rate < b.Limit {
-			b = Bottleneck{Name: s.Name, Limit: rate, Why: c.whyStage(s)}
-		}
-	}
-	b.Limit = round(b.Limit)
 	return b
 }
 
-func (c *carry) whyReplicas(n int) string {
-	f := c.fit
+// Text is the limit, with the expected one beside it and what gives way then
+// where that is something else.
+func (b Bottleneck) Text() string {
+	if b.ExpectedName == b.Name {
+		return beside(b.Limit, b.Expected, "")
+	}
+	return beside(b.Limit, b.Expected, ", because of the "+b.ExpectedName)
+}
+
+// Text is the limit, with the expected one beside it.
+func (o Outlook) Text() string { return beside(o.Limit, o.Expected, "") }
+
+// beside is a limit with what is expected, where that reads differently; plans
+// of before it was kept have none.
+func beside(limit, expected float64, why string) string {
+	text := perSecond(limit)
+	if e := perSecond(expected); expected > 0 && e != text {
+		text += " (expected: " + e + why + ")"
+	}
+	return text
+}
+
+// whyReplicas says why more than at, those that bear the most for sure, do not
+// help.
+func (c *carry) whyReplicas(at int) string {
+	f, n := c.fit, bestOf(highest(c.midAlone))
 	switch {
 	case c.hopeless():
 		return c.tooSlow()
+	case at < n && float64(at) >= 2*f.MaxN:
+		return fmt.Sprintf("beyond %d replicas it is less and less sure what each adds", at)
 	case n < c.in.Policy.MaxReplicas && agreeing(f.Law, float64(n)) > leastAgreeing:
 		return fmt.Sprintf("beyond %d replicas each more costs the others more in agreeing (β %s) than it adds", n, short(f.Beta))
 	case n == c.in.Policy.MaxReplicas && (f.LimitX == nil || f.At(float64(n)) < 0.8**f.LimitX):
@@ -52,14 +74,17 @@ func agreeing(l capacity.Law, n float64) float64 {
 }
 
 func (c *carry) whyStage(s Stage) string {
-	text := fmt.Sprintf("its ceiling is %s operations/s", short(s.Ceiling))
+	text := fmt.Sprintf("its ceiling is at least %s operations/s", short(s.Low))
+	if expected := short(s.Ceiling); expected != short(s.Low) {
+		text += fmt.Sprintf(" (expected: %s)", expected)
+	}
 	if s.PerRequest != 1 {
 		text += fmt.Sprintf(", %s for each request", short(s.PerRequest))
 	}
 	if s.BehindCache && c.in.Policy.CacheHitRate > 0 {
 		text += fmt.Sprintf("; the cache answers %s before it", percent(c.in.Policy.CacheHitRate))
 	}
-	return text + fmt.Sprintf("; it is planned for %s of that", percent(c.in.Policy.StageUse))
+	return text + fmt.Sprintf("; it is planned for %s of the least", percent(c.in.Policy.StageUse))
 }
 
 func (c *carry) outlooks() []Outlook {
@@ -72,17 +97,16 @@ func (c *carry) outlooks() []Outlook {
 
 func (c *carry) outlook(s Stage) Outlook {
 	periods := c.in.Demand.Periods
-	whole := c.in.stageBears(s, s.Ceiling) / c.in.Policy.StageUse
-	limit := c.in.stageBears(s, s.Low)
-	o := Outlook{Name: s.Name, BehindCache: s.BehindCache, Limit: round(limit), FirstUse: round(periods[0].Peak.Expected / whole)}
+	limit, expected := c.in.stageBears(s, s.Low), c.in.stageBears(s, s.Ceiling)
+	o := Outlook{Name: s.Name, BehindCache: s.BehindCache, Limit: round(limit), Expected: round(expected), FirstUse: round(periods[0].Peak.High / limit)}
 	worst := 0.0 // of the periods so far: a cache that carries through one must carry through those before
 	for _, d := range periods {
-		o.MostUse = max(o.MostUse, round(d.Peak.Expected/whole))
+		o.MostUse = max(o.MostUse, round(d.Peak.High/limit))
 		worst = max(worst, c.withHeadroom(d.Peak.High))
 		if o.RunsOut == "" && worst > limit {
 			o.RunsOut = d.Label
 		}
-		if o.RunsOutExpected == "" && c.withHeadroom(d.Peak.Expected) > c.in.stageBears(s, s.Ceiling) {
+		if o.RunsOutExpected == "" && c.withHeadroom(d.Peak.Expected) > expected {
 			o.RunsOutExpected = d.Label
 		}
 		if h, ok := c.hitRate(s, worst); o.RunsOut != "" && s.BehindCache && ok {

@@ -26,7 +26,7 @@ func (c *carry) method() []string {
 	return append(list,
 		fmt.Sprintf("Response times come from simulations of %s requests at each load, with the balancer in use (%s), %s at once in a replica and service times that vary by %s of their mean. The upper end of their interval must meet the SLO.", short(float64(s.Requests)), s.Balancer, Count(s.Concurrency, "request"), percent(s.CV)),
 		fmt.Sprintf("Demand: %s. The peak of a period is %s times its mean (%s).", c.in.Demand.Method, short(c.in.Demand.PeakToMean), c.in.Demand.PeakSource),
-		"Replicas are decided by the high end of the demand's band and the low end of what is carried.",
+		"Replicas and limits are decided by the high end of the demand's band and the low end of what is carried; what is called expected lies in the middle.",
 	)
 }
 
@@ -77,6 +77,10 @@ func (c *carry) risks(p *Plan) []Risk {
 	}
 	for _, s := range c.in.Stages {
 		add(s.Driven > 0 && s.Driven < 0.7, "stage-guessed", "The ceiling of the %s is a guess: it was driven to only %s of it.", s.Name, percent(s.Driven))
+	}
+	for _, s := range c.in.Stages {
+		wide := s.Interval()
+		add(wide > MostStageInterval, "stage-wide", "The ceiling of the %s is known to ±%s only, %s to %s, and the plan counts on the low end. Measure on a machine that has less else to do.", s.Name, percent(wide), perSecond(s.Low), perSecond(s.High))
 	}
 	for _, s := range c.in.Stages {
 		m := c.most()
@@ -188,7 +192,7 @@ func (c *carry) triggers(p *Plan) []Trigger {
 		{"at-max", fmt.Sprintf("%s run for more than 10 minutes", Count(p.Scaling.Max, "replica")), float64(p.Scaling.Max), "raise max as the next period plans, if the bottleneck allows"},
 	}
 	for _, s := range c.in.Stages {
-		most := c.in.Policy.StageUse * s.Ceiling
+		most := c.in.Policy.StageUse * s.Low
 		list = append(list, Trigger{"stage", fmt.Sprintf("the %s is asked more than %s operations", s.Name, perSecond(most)), round(most), "see what postpones it"})
 	}
 	if h := c.in.Policy.CacheHitRate; h > 0 {
@@ -210,8 +214,12 @@ func (p *Plan) summarize() string {
 	if busiest.Label != first.Label {
 		peaks += fmt.Sprintf(" in %s and %s in %s", first.Label, perSecond(busiest.Peak.High), busiest.Label)
 	}
-	return fmt.Sprintf("Run %s: that keeps the p99 below %s at peaks of up to %s%s. More than %s would be too much for the %s%s.",
-		p.stepsText(), seconds(p.SLO.P99), peaks, p.Policy.losses(), perSecond(p.Bottleneck.Limit), p.Bottleneck.Name, p.guessed())
+	keeps := "keeps"
+	if _, uncertain := p.first(func(d Period) bool { return d.Uncertain }); uncertain {
+		keeps = "should keep"
+	}
+	return fmt.Sprintf("Run %s: that %s the p99 below %s at peaks of up to %s%s. More than %s may be too much for the %s%s.",
+		p.stepsText(), keeps, seconds(p.SLO.P99), peaks, p.Policy.losses(), p.Bottleneck.Text(), p.Bottleneck.Name, p.guessed())
 }
 
 // guessed says of the bottleneck when it is one.
