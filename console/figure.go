@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/greenlight-dev/greenlight/observe"
 )
 
 // The figures as a person reads them, with their units. static/figure.js
@@ -59,6 +61,14 @@ func seconds(v float64) string {
 		return strconv.FormatFloat(v, 'f', 1, 64) + " s"
 	}
 	return grouped(v) + " s"
+}
+
+// latency is a percentile as the gateway knows it.
+func latency(v float64) string {
+	if v > 0 && v < observe.Finest {
+		return "<" + seconds(observe.Finest)
+	}
+	return seconds(v)
 }
 
 // formatBytes writes a size in decimal units; 0 is none.

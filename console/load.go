@@ -61,12 +61,30 @@ func (r loadRow) Asked() string {
 	return rate(r.Planned) + "/s"
 }
 
+// AllFailed tells whether no request was answered rightly.
+func (r loadRow) AllFailed() bool { return r.Requests > 0 && r.Errors >= 1 }
+
+// erred tells whether errors are what it came to: where no threshold says
+// what may fail, nothing may.
+func (r loadRow) erred() bool { return r.AllFailed() || r.Errors > 0 && r.Thresholds == 0 }
+
+// Tail is its p99.9, as far as so few requests tell.
+func (r loadRow) Tail() string { return known(r.P999, 0.999, r.Requests) }
+
+// known is a percentile, a dash where too few times were counted to have it.
+func known(v, share float64, times int64) string {
+	if !load.Known(share, times) {
+		return none
+	}
+	return seconds(v)
+}
+
 // Tone is the colour of what it came to.
 func (r loadRow) Tone() string {
 	switch {
 	case r.Void:
 		return "hold"
-	case len(r.Failed) > 0:
+	case len(r.Failed) > 0, r.erred():
 		return "stop"
 	case r.Thresholds > 0 && r.Stopped == "":
 		return "go"
@@ -81,12 +99,31 @@ func (r loadRow) Verdict() string {
 		return "void"
 	case len(r.Failed) > 0:
 		return "not met"
+	case r.AllFailed():
+		return "failed"
 	case r.Stopped != "":
 		return "stopped"
 	case r.Thresholds > 0:
 		return "met"
+	case r.erred():
+		return "errors"
 	}
 	return ""
+}
+
+// Lead says what Why explains.
+func (r loadRow) Lead() string {
+	switch {
+	case r.Void:
+		return "Void: these figures do not describe the service."
+	case len(r.Failed) > 0:
+		return "Not met:"
+	case r.AllFailed() && r.Stopped == "":
+		return "Failed:"
+	case r.Stopped != "":
+		return "Stopped early:"
+	}
+	return "Errors:"
 }
 
 // Why explains the verdict; "" where there is nothing to explain.
@@ -96,8 +133,14 @@ func (r loadRow) Why() string {
 		return r.VoidReason
 	case len(r.Failed) > 0:
 		return strings.Join(r.Failed, ", ")
+	case r.Stopped != "":
+		return r.Stopped
+	case r.AllFailed():
+		return "none of the requests was answered rightly"
+	case r.erred():
+		return share(r.Errors) + " of the requests failed"
 	}
-	return r.Stopped
+	return ""
 }
 
 // loadsShown is how many tests of a service are listed beside those of others.
@@ -161,16 +204,23 @@ type loadRunPage struct {
 // Times are the distributions by name.
 func (p loadRunPage) Times() []loadTimes {
 	return []loadTimes{
-		{"Response", "from when a request was due to its answer", p.Result.Response},
-		{"Service", "from when it was sent to its answer", p.Result.Service},
-		{"Lag", "what the generator added", p.Result.Lag},
+		{"Response", "from when a request was due to its answer", p.Result.Response, p.Result.ResponseTimes.Count()},
+		{"Service", "from when it was sent to its answer", p.Result.Service, p.Result.ServiceTimes.Count()},
+		{"Lag", "what the generator added", p.Result.Lag, p.Result.Requests},
 	}
 }
 
 type loadTimes struct {
 	Name, Meaning string
 	load.Summary
+	Count int64
 }
+
+// Tail is its p99.9, as far as so few times tell.
+func (t loadTimes) Tail() string { return known(t.P999, 0.999, t.Count) }
+
+// FarTail is its p99.99 likewise.
+func (t loadTimes) FarTail() string { return known(t.P9999, 0.9999, t.Count) }
 
 func (c *console) loadRun(r *http.Request, _ control.Status) (page, error) {
 	environment, service, id := r.PathValue("environment"), r.PathValue("service"), r.PathValue("id")

@@ -41,7 +41,7 @@ var pageNames = []string{"overview", "service", "events", "plan", "load", "loadr
 
 func parsePages(a *assets) map[string]*template.Template {
 	functions := template.FuncMap{
-		"asset": a.path, "rate": rate, "share": share, "seconds": seconds, "bytes": formatBytes, "cores": cores, "whole": whole, "stopwatch": stopwatch,
+		"asset": a.path, "rate": rate, "share": share, "seconds": seconds, "latency": latency, "bytes": formatBytes, "cores": cores, "whole": whole, "stopwatch": stopwatch,
 		"short": short, "clock": clock, "iso": iso, "since": since, "tone": toneOfHealth, "dot": toneOfReplica, "signed": signed,
 		"at":       func(at, now time.Time) moment { return moment{at, now} },
 		"liveload": func(test liveRow, now time.Time) liveView { return liveView{test, now} },

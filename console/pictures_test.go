@@ -56,7 +56,8 @@ func everyPage(t *testing.T, folder string) {
 	newest, before := loaded.loads[0].ID, loaded.loads[1].ID
 	plans := serve(t, planned(t, shop()))
 	expired := plans.capacity[1].ID
-	sites := map[string]*site{"loaded": loaded, "running": serve(t, running(tested(t, shop(), 0))), "begun": serve(t, begun(shop())), "planned": plans, "shop": serve(t, shop()), "one": serve(t, single()), "crowd": serve(t, crowd(200)), "none": serve(t, newPlane())}
+	erringRuns := serve(t, erring(t, shop()))
+	sites := map[string]*site{"loaded": loaded, "running": serve(t, running(tested(t, shop(), 0))), "begun": serve(t, begun(shop())), "planned": plans, "shop": serve(t, shop()), "erring": erringRuns, "reports": reports(t), "one": serve(t, single()), "crowd": serve(t, crowd(200)), "none": serve(t, newPlane())}
 	click := func(selector string) string { return fmt.Sprintf("document.querySelector(%q).click()", selector) }
 	pages := []struct{ name, site, path, act string }{
 		{"overview", "shop", "/", ""}, {"overview-one", "one", "/", ""}, {"overview-crowd", "crowd", "/", ""}, {"overview-none", "none", "/", ""},
@@ -64,6 +65,8 @@ func everyPage(t *testing.T, folder string) {
 		{"load", "loaded", "/load", ""}, {"load-none", "shop", "/load", ""},
 		{"load-running", "running", "/load", ""}, {"load-begun", "begun", "/load", ""}, {"overview-tested", "running", "/?environment=production", ""}, {"service-tested", "running", predictorPath, ""},
 		{"load-stop", "running", "/load", click("[data-action=stop-load]")}, {"load-run", "loaded", predictorLoads + newest, ""},
+		{"load-errors", "erring", "/load", ""}, {"load-failed", "erring", predictorLoads + erringRuns.loads[0].ID, ""},
+		{"report-long", "reports", "/long", ""}, {"report-refused", "reports", "/refused", ""}, {"report-few", "reports", "/few", ""},
 		{"load-void", "loaded", predictorLoads + loaded.loads[2].ID, ""}, {"load-compare", "loaded", predictorLoads + "compare?a=" + before + "&b=" + newest, ""},
 		{"capacity", "planned", predictorCapacity, ""}, {"capacity-changed", "planned", predictorCapacity + "?rate=160&cache=40&p99=120", ""},
 		{"capacity-expired", "planned", predictorCapacity + "/" + expired, ""}, {"capacity-list", "planned", "/capacity", ""}, {"capacity-none", "planned", "/capacity/production/web", ""},

@@ -1,6 +1,6 @@
 // Puts figures into the page, touching only cells whose text changes.
 
-import { none, rate, share, seconds, whole, cores, bytes } from "./figure.js";
+import { none, rate, share, latency, whole, cores, bytes } from "./figure.js";
 
 export function write(/** @type {Element} */ element, /** @type {string} */ text) {
   const node = element.firstChild;
@@ -11,8 +11,8 @@ export function write(/** @type {Element} */ element, /** @type {string} */ text
 const texts = {
   rate: (s) => rate(s.rate),
   errors: (s) => (s.rate ? share(s.errors) : none),
-  p50: (s) => seconds(s.p50),
-  p99: (s) => seconds(s.p99),
+  p50: (s) => latency(s.p50),
+  p99: (s) => latency(s.p99),
   in_flight: (s) => whole(s.in_flight),
   cpu: (s) => (s.pid ? cores(s.cpu) : none),
   memory: (s) => bytes(s.memory),

@@ -1,7 +1,7 @@
 // A service's traffic over time.
 
 import { call } from "./api.js";
-import { rate, share, seconds, whole, clock } from "./figure.js";
+import { rate, share, latency, whole, clock } from "./figure.js";
 import { plot } from "./plot.js";
 
 const points = 300;
@@ -12,8 +12,8 @@ const reload = 30_000; // until then, seconds of the stream stand at the end
 const lines = {
   rate: [{ name: "now", of: (s) => s.rate, say: rate, color: "ink", fill: true }],
   latency: [
-    { name: "p50", of: (s) => s.p50 || null, say: seconds, color: "soft" },
-    { name: "p99", of: (s) => s.p99 || null, say: seconds, color: "ink" },
+    { name: "p50", of: (s) => s.p50 || null, say: latency, color: "soft" },
+    { name: "p99", of: (s) => s.p99 || null, say: latency, color: "ink" },
   ],
   errors: [{ name: "of all", of: (s) => (s.rate ? s.errors : null), say: share, color: "bad-ink", fill: true }],
   in_flight: [{ name: "requests", of: (s) => s.in_flight, say: whole, color: "ink", fill: true }],

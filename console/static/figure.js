@@ -32,6 +32,11 @@ export function seconds(v) {
   return grouped(v) + " s";
 }
 
+const finest = 50e-6; // seconds; observe.Finest
+
+/** @param {number} v seconds, a percentile as the gateway knows it; 0 is none */
+export const latency = (v) => (v > 0 && v < finest ? "<" + seconds(finest) : seconds(v));
+
 /** @param {number} v bytes; 0 is none */
 export function bytes(v) {
   if (v === 0) return none;

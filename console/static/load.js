@@ -56,8 +56,9 @@ function chart(/** @type {HTMLElement} */ figure, results) {
   );
   const xs = [...new Set(lines.flatMap((l) => [...l.of.keys()]))].sort((a, b) => a - b);
   const p = plot(figure, { lines, least: kind.least, x, when: (s) => s + " s", sync: "load", calm: true, end: 14 });
-  const quiet = xs.length ? "" : "Too short for a line";
-  p.draw(xs, lines.map((l) => xs.map((at) => l.of.get(at) ?? null)), xs[0] ?? 0, Math.max(xs.at(-1) ?? 1, (xs[0] ?? 0) + 1), quiet);
+  const drawn = lines.map((l) => xs.map((at) => l.of.get(at) ?? null));
+  const quiet = !xs.length ? "Too short for a line" : drawn.flat().every((v) => v === null) ? "No answer has a time" : "";
+  p.draw(xs, drawn, xs[0] ?? 0, Math.max(xs.at(-1) ?? 1, (xs[0] ?? 0) + 1), quiet);
   return p;
 }
 
