@@ -448,7 +448,7 @@ func TestTheNextControlPlaneTakesOver(t *testing.T) {
 	if !slices.Equal(pids(before), pids(after)) {
 		t.Errorf("replicas %v became %v", pids(before), pids(after))
 	}
-	for deadline := time.Now().Add(5 * time.Second); w.status().Gateway.PID != gateway.PID; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); w.status().Gateway.PID != gateway.PID; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("gateway %+v became %+v", gateway, w.status().Gateway)
 		}
@@ -481,7 +481,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Error("what is no backup was restored")
 	}
 	must(t, w.client.Restore(t.Context(), &backup))
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		s, err := w.client.Status(t.Context())
 		if err == nil && len(s.Environments) == 1 && s.Environments[0].Revision == 1 && len(s.Environments[0].Services[0].Replicas) == 1 {

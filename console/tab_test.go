@@ -205,14 +205,14 @@ func result[T any](tb *tab, action chromedp.Action[T]) T {
 // await waits until a JavaScript expression is true.
 func (tb *tab) await(what, expression string) {
 	tb.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		value, err := chromedp.Run(tb, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		if value {
 			return
 		}
 		if time.Now().After(deadline) {
-			tb.t.Fatalf("%s: not within 10 s (%v)", what, err)
+			tb.t.Fatalf("%s: not within 30 s (%v)", what, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -31,7 +31,7 @@ func deserted(ts *testscript.TestScript, _ bool, _ []string) {
 		if len(left) == 0 {
 			return
 		}
-		if time.Since(start) > 2*time.Second {
+		if time.Since(start) > 10*time.Second {
 			ts.Fatalf("still running: %v", left)
 		}
 	}

@@ -69,7 +69,7 @@ func TestStart(t *testing.T) {
 		if err == nil {
 			t.Error("a connection was accepted that nobody made")
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("Accept goes on after Close")
 	}
 	c, err := net.Dial("tcp", ln.Addr().String())
@@ -77,7 +77,7 @@ func TestStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	said := make([]byte, 9)
 	if _, err := c.Read(said); err != nil || string(said) != "successor" {
 		t.Errorf("%q %v", said, err)

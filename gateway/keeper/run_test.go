@@ -169,8 +169,8 @@ func stateFolder(t *testing.T) string {
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for begun := time.Now(); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begun) > 15*time.Second {
-			t.Fatalf("not within 15 s: %s", what)
+		if time.Since(begun) > 30*time.Second {
+			t.Fatalf("not within 30 s: %s", what)
 		}
 	}
 }
