@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -157,9 +158,16 @@ func (m *Mix) route(name string) int {
 	return at
 }
 
+// name is what results call the request: without control characters, because a
+// file may come from elsewhere and a terminal would obey them.
 func (r *Request) name(t *Target) string {
 	if r.Name != "" {
-		return r.Name
+		return strings.Map(func(c rune) rune {
+			if unicode.IsControl(c) {
+				return '\uFFFD'
+			}
+			return c
+		}, r.Name)
 	}
 	path, err := t.pathOf(r.Path)
 	if err != nil || r.Path == "" {

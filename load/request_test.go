@@ -169,6 +169,14 @@ func TestFilesRefused(t *testing.T) {
 	}
 }
 
+// TestNamesCommandNoTerminal: a file of requests may come from elsewhere.
+func TestNamesCommandNoTerminal(t *testing.T) {
+	_, r := sendAll(t, 2, []load.Request{{Path: "/", Name: "a\x1b[31mb\nc\u009bd"}}, nil)
+	if len(r.Routes) != 1 || r.Routes[0].Name != "a\uFFFD[31mb\uFFFDc\uFFFDd" {
+		t.Errorf("%+v", r.Routes)
+	}
+}
+
 // TestParseTargetShowsNoPassword: where a URL cannot be read, nobody knows which
 // part of it is the password.
 func TestParseTargetShowsNoPassword(t *testing.T) {
