@@ -66,7 +66,8 @@ next request when it has the answer to the last one.
 
 Response is due to answer, service is sent to answer, lag is what the generator
 added. When lag or its own processor time spoil a test, the result is void and
-the exit code 1. With a --threshold that is not met the exit code is 3.
+the exit code 1, as when every request failed. With a --threshold that is not
+met the exit code is 3.
 
 --requests takes a file with a request on each line, in turn or by weight:
 
@@ -260,6 +261,8 @@ func loadVerdict(ctx context.Context, r *load.Result) error {
 			}
 		}
 		return greenlight.Errorf(greenlight.CodeRefused, "not met: %s", strings.Join(failed, ", "))
+	case r.AllFailed():
+		return greenlight.Errorf(greenlight.CodeUnavailable, "every request failed (%d of %d), so this says nothing about the target's speed", r.Errors, r.Requests)
 	}
 	return nil
 }
@@ -300,8 +303,38 @@ func (o *loadOptions) prepare(ctx context.Context, env Env, dir, target string) 
 	return out, err
 }
 
-func (o *loadOptions) checkCeilings() error {
+// checkRanges refuses numbers that no test can have.
+func (o *loadOptions) checkRanges() error {
 	switch {
+	case o.rate < 0:
+		return &usageError{fmt.Errorf("--rate is %v; it must be above 0", o.rate)}
+	case o.clients < 0 || o.clients > load.MaxConnections:
+		return &usageError{fmt.Errorf("--clients is %d; from 1 to %d are possible", o.clients, load.MaxConnections)}
+	case o.connections < 1 || o.connections > load.MaxConnections:
+		return &usageError{fmt.Errorf("--connections is %d; from 1 to %d are possible", o.connections, load.MaxConnections)}
+	case o.duration < 0:
+		return &usageError{fmt.Errorf("--duration is %s; it must be above 0", o.duration)}
+	case o.timeout <= 0:
+		return &usageError{fmt.Errorf("--timeout is %s; it must be above 0", o.timeout)}
+	case o.status != 0 && (o.status < 100 || o.status > 599):
+		return &usageError{fmt.Errorf("--expect-status is %d; a status is from 100 to 599", o.status)}
+	case o.steps < 1 && o.shape == "steps":
+		return &usageError{fmt.Errorf("--steps is %d; it must be above 0", o.steps)}
+	}
+	return nil
+}
+
+func (o *loadOptions) checkCeilings() error {
+	if err := o.checkRanges(); err != nil {
+		return err
+	}
+	switch {
+	case o.think != 0 && o.clients == 0:
+		return &usageError{errors.New("--think is for --clients: with a rate or a log, requests are due at fixed times")}
+	case o.from != 0 && o.shape == "constant":
+		return &usageError{errors.New("--from is for --shape ramp, steps or spike; a constant rate is --rate alone")}
+	case o.speed != 0 && o.speed != 1 && o.log == "":
+		return &usageError{errors.New("--speed is for --replay")}
 	case o.rate > 0 && o.clients > 0, o.log != "" && o.rate+float64(o.clients) > 0:
 		return &usageError{fmt.Errorf("--rate, --clients and --replay are different models; give one")}
 	case o.rate > o.maxRate || o.from > o.maxRate:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ can be told, not what differs from one run to the next.
   greenlight load compare 20260102-030405000-4b7d9a production/web@20260103-030405000-9a4b7d`,
 		Args: takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := missingResult(args); err != nil {
+				return err
+			}
 			switch a, b := namesResult(args[0]), namesResult(args[1]); {
 			case a && b:
 				return o.compareStored(cmd.Context(), env, args[0], args[1])
@@ -64,6 +68,21 @@ can be told, not what differs from one run to the next.
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 	return cmd
+}
+
+// missingResult tells of the first argument that can only mean a file and is
+// none; HOST:PORT/PATH is a target.
+func missingResult(args []string) error {
+	for _, arg := range args {
+		path := strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")
+		if !path && (strings.Contains(arg, ":") || !strings.HasSuffix(arg, ".json")) {
+			continue
+		}
+		if _, err := os.Stat(arg); os.IsNotExist(err) {
+			return &usageError{fmt.Errorf("%s is a file that does not exist; greenlight load --output writes one", arg)}
+		}
+	}
+	return nil
 }
 
 func runLoadCompare(ctx context.Context, env Env, o compareOptions, a, b string) error {
@@ -184,7 +203,7 @@ func printComparisons(out io.Writer, all []*load.Comparison) error {
 			said = fmt.Sprintf("differ by less than %.3g %%", 100*c.Least)
 		}
 		t.add(cell{text: c.Metric, colour: bold}, cell{text: said, colour: standing}, cell{text: metricText(c.Metric, c.A), right: true}, cell{text: metricText(c.Metric, c.B), right: true},
-			cell{text: fmt.Sprintf("%+.1f %%", 100*c.Change), right: true}, cell{text: fmt.Sprintf("%+.1f … %+.1f %%", 100*c.CI95[0], 100*c.CI95[1])},
+			cell{text: changeText(c.Change), right: true}, cell{text: fmt.Sprintf("%+.1f … %+.1f %%", 100*c.CI95[0], 100*c.CI95[1])},
 			cell{text: fmt.Sprintf("%.3f", c.P), right: true}, cell{text: fmt.Sprintf("%.0f %%", 100*c.Detectable), right: true})
 		alarms = max(alarms, c.FalseAlarms)
 	}
@@ -195,6 +214,15 @@ func printComparisons(out io.Writer, all []*load.Comparison) error {
 	b.WriteString("\n" + wrapped(text, lineWidth, "") + "\n")
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// changeText is a change as a share of A; one of more than ten times that, which
+// nobody reads as a percentage, as how many times A it makes B.
+func changeText(change float64) string {
+	if change > 10 {
+		return fmt.Sprintf("x %.0f", 1+change)
+	}
+	return fmt.Sprintf("%+.1f %%", 100*change)
 }
 
 func metricText(metric string, v float64) string {

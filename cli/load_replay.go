@@ -67,9 +67,6 @@ func (o *loadOptions) replay(env Env, test *loadTest, fields []load.Field, rows 
 		return false, err
 	}
 	test.notes = again.Notes
-	for _, note := range again.Notes {
-		fmt.Fprintf(env.Stderr, "%s: %s\n", o.log, note)
-	}
 	test.Arrivals, err = o.replayed(again.Times)
 	return true, err
 }
