@@ -122,6 +122,8 @@ func usualAt(p *plan.Plan) int {
 }
 
 func (o *capacityCheckOptions) measure(ctx context.Context, env *Env, e *capacityEvidence, progress *stepProgress) (found *measure.Evidence, err error) {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	o.cpu, o.clients = e.Evidence.Quota, e.Evidence.Clients
 	options := o.options([]int{o.at}, progress.step)
 	progress.step(fmt.Sprintf("bringing up a system of its own with %s", e.Measured.Service))

@@ -102,7 +102,15 @@ func (o *demandFlags) policy() (plan.Policy, error) {
 		}
 		*s.to = v
 	}
-	return p, nil
+	return p, misused(p.Check())
+}
+
+// misused is an error about what the command line says.
+func misused(err error) error {
+	if greenlight.CodeOf(err) == greenlight.CodeInvalid {
+		return &usageError{err}
+	}
+	return err
 }
 
 // ownKey is the --history that stands for what the control plane counted.

@@ -141,6 +141,9 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 	if err := o.subject.choose(env.Stderr, service, arg); err != nil {
 		return err
 	}
+	if err := writable(o.out); err != nil {
+		return err
+	}
 	progress := newStepProgress(env.Stderr, o.quiet)
 	defer progress.finish()
 	found, err := o.measure(ctx, &env, stages, progress, in)
@@ -247,6 +250,8 @@ func (m *measuredSystem) resolved(stderr io.Writer) (_ *description, _ *spec.Sys
 
 // measure brings the system up, measures it, and stops it.
 func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages []sharedStage, progress *stepProgress, in *plan.Input) (found *measure.Evidence, err error) {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	cores, err := o.subject.cores(env.Stderr)
 	if err != nil {
 		return nil, err
@@ -257,7 +262,7 @@ func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages []sh
 	options := o.options(o.replicas, progress.step)
 	options.Stages = stageNames(stages)
 	if err := options.Check(); err != nil {
-		return nil, err // before anything runs
+		return nil, misused(err) // before anything runs
 	}
 	in.Notes = append(in.Notes, machineNote(env.Build.Version))
 	progress.step(fmt.Sprintf("bringing up a system of its own with %s", o.subject.Service))
@@ -322,10 +327,20 @@ type capacityEvidence struct {
 
 const capacityFormat = "greenlight-capacity/1"
 
-func (o *capacityPlanOptions) write(p *plan.Plan, found *measure.Evidence) error {
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return greenlight.WithCode(greenlight.CodeInvalid, err)
+// writable makes a folder and tries to write into it, before the minutes that it
+// takes to get what is to be written.
+func writable(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return &usageError{fmt.Errorf("--out: %w", err)}
 	}
+	f, err := os.CreateTemp(folder, ".plan-*")
+	if err != nil {
+		return &usageError{fmt.Errorf("--out: %w", err)}
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func (o *capacityPlanOptions) write(p *plan.Plan, found *measure.Evidence) error {
 	text := func(s string) func(io.Writer) error {
 		return func(w io.Writer) error {
 			_, err := io.WriteString(w, s)

@@ -59,10 +59,14 @@ func (e *usageError) Unwrap() error { return e.err }
 // Run executes one command line, without the program's name, and gives the
 // exit code. It ends early when ctx is done.
 func Run(ctx context.Context, args []string, env Env) int {
+	ctx, readers := watchReaders(ctx, &env)
+	defer readers.stop()
 	root := newRoot(env)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	switch {
+	case readers.gone.Load():
+		return exitPipe
 	case err == nil:
 		return ExitOK
 	case errors.Is(err, errChanges):

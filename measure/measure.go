@@ -91,6 +91,8 @@ func (o *Options) Check() error {
 		return invalid("a warm-up of %s and runs of %s; both must be above 0, and a run at most an hour", o.Warmup, o.Duration)
 	case o.Attempts < 1 || o.Attempts > MaxRounds:
 		return invalid("%d attempts; from 1 to %d are made", o.Attempts, MaxRounds)
+	case o.Quota < 0:
+		return invalid("replicas of %v cores; a share of the processor is above 0", o.Quota)
 	case o.Clients < 0 || o.Clients > mostClients:
 		return invalid("%d clients for each replica; at most %d", o.Clients, mostClients)
 	}

@@ -154,6 +154,9 @@ func (p Policy) filled() Policy {
 	return p
 }
 
+// Check tells what of the policy no plan can be made by: CodeInvalid.
+func (p Policy) Check() error { return p.filled().check() }
+
 func (p Policy) check() error {
 	switch {
 	case !(p.Headroom >= 0 && p.Headroom <= 10):

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -88,7 +89,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	var data []byte
-	for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < 60*time.Second; time.Sleep(5 * time.Millisecond) {
 		if data, err = os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(data) {
 			return
 		}
@@ -96,9 +97,15 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s does not come to hold %s:\n%s", args[0], args[1], data)
 }
 
-func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+// terminate signals the command that was started last: TERM, or HUP as a
+// terminal does that is closed.
+func terminate(ts *testscript.TestScript, _ bool, args []string) {
+	signal := syscall.SIGTERM
+	if slices.Equal(args, []string{"HUP"}) {
+		signal = syscall.SIGHUP
+	}
 	started := ts.BackgroundCmds()
-	ts.Check(started[len(started)-1].Process.Signal(syscall.SIGTERM))
+	ts.Check(started[len(started)-1].Process.Signal(signal))
 }
 
 // writeModels makes a folder for each model: NAME/model.onnx.
