@@ -113,7 +113,11 @@ func (o *capacityCheckOptions) limitOf(p *plan.Plan) (float64, error) {
 	if o.limit == "" {
 		return p.Policy.MaxError, nil
 	}
-	return parseShare("--limit", o.limit)
+	limit, err := parseShare("--limit", o.limit)
+	if err == nil && !(limit > 0 && limit <= 1) {
+		err = &usageError{fmt.Errorf("--limit %s: want a share above 0%% and at most 100%%", o.limit)}
+	}
+	return limit, err
 }
 
 // usualAt is the number of replicas whose measurement proves the most.
@@ -126,6 +130,9 @@ func (o *capacityCheckOptions) measure(ctx context.Context, env *Env, e *capacit
 	defer stop()
 	o.cpu, o.clients = e.Evidence.Quota, e.Evidence.Clients
 	options := o.options([]int{o.at}, progress.step)
+	if err := options.Check(); err != nil {
+		return nil, misused(err) // before anything runs
+	}
 	progress.step(fmt.Sprintf("bringing up a system of its own with %s", e.Measured.Service))
 	t, err := env.bringUp(ctx, &e.Measured, nil, e.Evidence.Quota)
 	if err != nil {

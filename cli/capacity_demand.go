@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -53,9 +54,11 @@ func (o *demandFlags) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.limit, "limit", "20%", "by how much a measurement may differ before the plan has expired")
 }
 
-// parseShare reads 5%, 5%/month or 0.05.
+// parseShare reads 5%, 5%/month or 0.05. A number alone above 1 is refused: who
+// writes 5 rarely means 500 %.
 func parseShare(flag, text string) (float64, error) {
-	number, per := strings.TrimSuffix(strings.TrimSpace(text), "/month"), 1.0
+	number, month := strings.CutSuffix(strings.TrimSpace(text), "/month")
+	per := 1.0
 	if n, found := strings.CutSuffix(number, "%"); found {
 		number, per = n, 100
 	}
@@ -63,8 +66,17 @@ func parseShare(flag, text string) (float64, error) {
 	if err != nil || v != v {
 		return 0, &usageError{fmt.Errorf("%s %q: want a share, as 5%% or 0.05", flag, text)}
 	}
+	if per == 1 && math.Abs(v) > 1 {
+		unit := "%"
+		if month || flag == growthFlag {
+			unit += "/month"
+		}
+		return 0, &usageError{fmt.Errorf("%s %q would be %.4g %%; write %.4g%s, or %.4g%s if that is meant", flag, text, 100*v, v, unit, 100*v, unit)}
+	}
 	return v / per, nil
 }
+
+const growthFlag = "--growth"
 
 // objectives reads the SLO.
 func (o *demandFlags) objectives() (plan.SLO, error) {
@@ -87,7 +99,7 @@ func (o *demandFlags) objectives() (plan.SLO, error) {
 			return slo, &usageError{fmt.Errorf("--slo %q: %w", text, err)}
 		}
 	}
-	return slo, nil
+	return slo, misused(slo.Check())
 }
 
 func (o *demandFlags) policy() (plan.Policy, error) {
@@ -101,6 +113,17 @@ func (o *demandFlags) policy() (plan.Policy, error) {
 			return p, err
 		}
 		*s.to = v
+	}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"--zones", o.zones}, {"--min-replicas", o.minReplicas}, {"--max-replicas", o.maxNumber}} {
+		if n.value < 1 {
+			return p, &usageError{fmt.Errorf("%s %d: want 1 or more", n.flag, n.value)}
+		}
+	}
+	if p.MaxError == 0 {
+		return p, &usageError{fmt.Errorf("--limit %s: every measurement differs from a plan by more than nothing; want a share above 0", o.limit)}
 	}
 	return p, misused(p.Check())
 }
@@ -127,13 +150,16 @@ func (o *demandFlags) demand(now time.Time, own func() (history, error)) (*deman
 		}
 		options.Events = append(options.Events, e)
 	}
+	if err := misused(options.Check()); err != nil {
+		return nil, err
+	}
 	if o.history != "" {
 		return o.fromHistory(options, own)
 	}
 	if o.rate <= 0 {
 		return nil, &usageError{fmt.Errorf("what is to be borne? give --rate (requests a second, on average) with --growth, or --history")}
 	}
-	growth, err := parseShare("--growth", o.growth)
+	growth, err := parseShare(growthFlag, o.growth)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +171,8 @@ func (o *demandFlags) demand(now time.Time, own func() (history, error)) (*deman
 		options.PeakToMean = 2
 	}
 	options.From = now
-	return demand.FromRate(demand.Stated{Rate: o.rate, Growth: growth, Uncertainty: uncertainty}, options)
+	d, err := demand.FromRate(demand.Stated{Rate: o.rate, Growth: growth, Uncertainty: uncertainty}, options)
+	return d, misused(err)
 }
 
 // history is a series and where it comes from.

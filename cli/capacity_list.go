@@ -64,14 +64,14 @@ func printPlans(out io.Writer, plans []control.CapacityPlan, now time.Time) erro
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SERVICE\tID\tMADE\tPLAN\tREPLICAS\tPEAK\tP99\tGIVES WAY FIRST\tEXPIRES\tCHECKED")
+	fmt.Fprintln(w, "SERVICE\tID\tMADE\tPLAN\tREPLICAS\tPEAK\tSLO\tGIVES WAY FIRST\tEXPIRES\tCHECKED")
 	for i := range plans {
 		p := &plans[i]
 		checked := "–"
 		if p.Grade != nil {
 			checked = fmt.Sprintf("off by %.3g %%", 100*p.Grade.Worst)
 		}
-		fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s, at %s\t%s\t%s\n", p.Environment, p.Service, p.ID, p.MadeAt.Format(time.DateOnly), planStands(p, now),
+		fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\t%d\t%s\tp99 < %s\t%s, at %s\t%s\t%s\n", p.Environment, p.Service, p.ID, p.MadeAt.Format(time.DateOnly), planStands(p, now),
 			p.Replicas, plan.Rate(p.Peak), plan.Seconds(p.P99), tame(p.Bottleneck), plan.Rate(p.Limit), p.ExpiresAt.Format(time.DateOnly), checked)
 	}
 	return w.Flush()

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +96,10 @@ The demand is stated with --rate and --growth, or forecast from --history: own i
 the traffic that the running control plane counted, with its trend and season as
 far as it reaches back (greenlight capacity traffic prints it).
 
+Where the peak of a period is not met, whatever the number of replicas, the plan says
+so. It is made all the same, and the exit code 0; greenlight capacity what-if
+PLAN.json is the gate that ends with 3 then.
+
 plan.md, plan.html and plan.json are written to --out, and beside them
 replicas.yaml and hpa.yaml with the scaling settings. greenlight capacity check
 holds the plan against a measurement at a number of replicas that was not fitted,
@@ -139,9 +145,6 @@ func (o *capacityPlanOptions) run(ctx context.Context, env Env, service, arg str
 		return err
 	}
 	if err := o.subject.choose(env.Stderr, service, arg); err != nil {
-		return err
-	}
-	if err := writable(o.out); err != nil {
 		return err
 	}
 	progress := newStepProgress(env.Stderr, o.quiet)
@@ -210,7 +213,7 @@ func (o *capacityPlanOptions) input(now time.Time, own func() (history, error)) 
 	if in.Prices, err = o.priceList(); err != nil {
 		return nil, err
 	}
-	if len(o.replicas) < 3 {
+	if len(slices.Compact(slices.Sorted(slices.Values(o.replicas)))) < 3 {
 		return nil, &usageError{errors.New("--replicas: three different numbers are the least that a law can be fitted to")}
 	}
 	if len(o.replicas)*o.rounds < 4 {
@@ -263,6 +266,9 @@ func (o *capacityPlanOptions) measure(ctx context.Context, env *Env, stages []sh
 	options.Stages = stageNames(stages)
 	if err := options.Check(); err != nil {
 		return nil, misused(err) // before anything runs
+	}
+	if err := writable(o.out); err != nil {
+		return nil, err
 	}
 	in.Notes = append(in.Notes, machineNote(env.Build.Version))
 	progress.step(fmt.Sprintf("bringing up a system of its own with %s", o.subject.Service))
@@ -327,20 +333,32 @@ type capacityEvidence struct {
 
 const capacityFormat = "greenlight-capacity/1"
 
-// writable makes a folder and tries to write into it, before the minutes that it
-// takes to get what is to be written.
+// writable tries whether a folder can be written into, or made, before the
+// minutes that it takes to get what is to be written. It leaves nothing behind:
+// a void measurement writes no plan.
 func writable(folder string) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return &usageError{fmt.Errorf("--out: %w", err)}
+	at := filepath.Clean(folder)
+	_, err := os.Stat(at)
+	for errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+		at = filepath.Dir(at)
+		_, err = os.Stat(at)
 	}
-	f, err := os.CreateTemp(folder, ".plan-*")
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(at, ".plan-*"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
 	if err != nil {
-		return &usageError{fmt.Errorf("--out: %w", err)}
+		return &usageError{fmt.Errorf("--out %s cannot be written to: %w", folder, err)}
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return nil
 }
 
 func (o *capacityPlanOptions) write(p *plan.Plan, found *measure.Evidence) error {
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return greenlight.WithCode(greenlight.CodeInvalid, err)
+	}
 	text := func(s string) func(io.Writer) error {
 		return func(w io.Writer) error {
 			_, err := io.WriteString(w, s)

@@ -15,10 +15,14 @@ import (
 // printCapacityPlan prints the answer, how sure it is, and what it rests on;
 // the files have all.
 func printCapacityPlan(out io.Writer, p *plan.Plan) error {
+	return printPlanWith(out, p, planSteps(p), p.Sure(), cost(p))
+}
+
+func printPlanWith(out io.Writer, p *plan.Plan, steps *table, sure, cost string) error {
 	colours := paletteFor(out)
 	var b strings.Builder
 	b.WriteString(wrapped(p.Summary, lineWidth, "") + "\n\n")
-	planSteps(p).write(&b, colours)
+	steps.write(&b, colours)
 	if more := p.MoreSteps(); more > 0 {
 		fmt.Fprintf(&b, "and %s, see plan.html\n", counted(more, "more change"))
 	}
@@ -26,10 +30,10 @@ func printCapacityPlan(out io.Writer, p *plan.Plan) error {
 	planCurve(p).write(&b, colours)
 	b.WriteString("\n")
 	for _, line := range []struct{ name, text string }{
-		{"how sure", p.Sure()},
+		{"how sure", sure},
 		{"bottleneck", fmt.Sprintf("%s, at %s: %s", p.Bottleneck.Name, p.Bottleneck.Text(), p.Bottleneck.Why)},
 		{"runs out", runsOut(p)},
-		{"cost", cost(p)},
+		{"cost", cost},
 		{"expires", p.ExpiresAt.Format(time.DateOnly) + ": " + p.ExpiresWhy},
 	} {
 		if line.text != "" {
@@ -46,8 +50,11 @@ const (
 	labelWidth = 12
 )
 
+// notMet is the state of a period whose peak no number of replicas bears.
+const notMet = "not met"
+
 // stateColours are those of a period's standing.
-var stateColours = map[string]colour{"met": green, "not met": red}
+var stateColours = map[string]colour{"met": green, notMet: red}
 
 func planSteps(p *plan.Plan) *table {
 	t := &table{}

@@ -120,6 +120,9 @@ type temporarySystem struct {
 // bringUp starts a system of its own with one service of a description, what
 // that depends on, and a service that does nothing. Its end must be called.
 func (env *Env) bringUp(ctx context.Context, m *measuredSystem, stages []sharedStage, cores float64) (*temporarySystem, error) {
+	if err := m.check(ctx, env); err != nil {
+		return nil, err
+	}
 	d, system, err := m.resolved(env.Stderr)
 	if err != nil {
 		return nil, err
@@ -239,8 +242,34 @@ func (t *temporarySystem) servicePlace(ctx context.Context, env *Env, m *measure
 	if err != nil {
 		return measure.Place{}, err
 	}
+	return m.place(env, target, t.proof(m), sample)
+}
+
+// check refuses requests that can never be sent, before anything runs: it makes
+// them for a target that nobody asks.
+func (m *measuredSystem) check(ctx context.Context, env *Env) error {
+	switch {
+	case m.Path != "" && !strings.HasPrefix(m.Path, "/"):
+		return &usageError{fmt.Errorf("--path %q: want a path that begins with /", m.Path)}
+	case m.Status != 0 && (m.Status < 100 || m.Status > 599):
+		return &usageError{fmt.Errorf("--expect-status is %d; a status is from 100 to 599", m.Status)}
+	case m.timeout <= 0:
+		return &usageError{fmt.Errorf("--timeout is %s; it must be above 0", m.timeout)}
+	}
+	target, err := load.ParseTarget(ctx, "http://127.0.0.1:1"+m.Path)
+	if err != nil {
+		return err
+	}
+	silent := *env
+	silent.Stderr = io.Discard // what the requests leave out is told when they are used
+	_, err = m.place(&silent, target, "", "")
+	return err
+}
+
+// place is a target and the requests for it.
+func (m *measuredSystem) place(env *Env, target *load.Target, proof, sample string) (measure.Place, error) {
 	place := measure.Place{Target: target, Timeout: m.timeout}
-	requests, err := m.requests(env, target, t.proof(m), sample)
+	requests, err := m.requests(env, target, proof, sample)
 	if err != nil {
 		return place, err
 	}

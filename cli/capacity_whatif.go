@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -35,6 +37,10 @@ is measured or forecast again; what no flag names stays as it was.
 A rate is what comes now, on average: the forecast is stretched to it. Growth
 replaces what was stated, or comes on top of what the past shows. With one zone,
 its loss cannot be survived any more.
+
+Where the peak of a period is not met, whatever the number of replicas, neither a
+number nor a price is printed for it, and the exit code is 3: without a flag that
+changes something, PLAN.json itself is held against its SLO.
 ` + exitCodesHelp,
 		Example: `  greenlight capacity what-if capacity-plan/plan.json --rate 800 --zones 3 --survive-zone
   greenlight capacity what-if plan.json --slo 'p99<30ms' --json | jq '.periods[0].replicas'`,
@@ -67,7 +73,7 @@ func (o *whatIfOptions) run(env Env, flags *pflag.FlagSet, path string) error {
 	}
 	p, err := plan.Rethink(was, change)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return blamed(err, was, path, flags)
 	}
 	if o.output != "" {
 		if err := writeLoadFile(o.output, asJSON(p)); err != nil {
@@ -75,7 +81,7 @@ func (o *whatIfOptions) run(env Env, flags *pflag.FlagSet, path string) error {
 		}
 	}
 	if o.json {
-		return writeJSON(env.Stdout, p)
+		return errors.Join(writeJSON(env.Stdout, p), met(p))
 	}
 	if text := strings.Join(differing(was, p, change), ", "); text != "" {
 		const name = "changed  "
@@ -83,7 +89,54 @@ func (o *whatIfOptions) run(env Env, flags *pflag.FlagSet, path string) error {
 	} else {
 		fmt.Fprintf(env.Stdout, "nothing is changed\n\n")
 	}
-	return printCapacityPlan(env.Stdout, p)
+	return errors.Join(printWhatIf(env.Stdout, p), met(p))
+}
+
+// blamed says whose mistake it is that no plan can be made: the flags', where the
+// plan in the file could be made anew without them.
+func blamed(err error, was *plan.Plan, path string, flags *pflag.FlagSet) error {
+	if _, alone := plan.Rethink(was, plan.Change{}); alone != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	var given []string
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Name != "json" && f.Name != "output" {
+			given = append(given, "--"+f.Name)
+		}
+	})
+	return &usageError{fmt.Errorf("%s: %w", strings.Join(given, ", "), err)}
+}
+
+// met is the verdict, a gate for scripts.
+func met(p *plan.Plan) error {
+	var not []string
+	for i := range p.Periods {
+		if !p.Periods[i].Met {
+			not = append(not, p.Periods[i].Label)
+		}
+	}
+	switch len(not) {
+	case 0:
+		return nil
+	case 1:
+		return greenlight.Errorf(greenlight.CodeRefused, "the peak of %s is not met", not[0])
+	}
+	return greenlight.Errorf(greenlight.CodeRefused, "the peaks of %d of %d periods are not met, first that of %s", len(not), len(p.Periods), not[0])
+}
+
+// printWhatIf prints a plan without the numbers of replicas that do not do.
+// They are what comes nearest, and no answer.
+func printWhatIf(out io.Writer, p *plan.Plan) error {
+	steps, sure, price := planSteps(p), p.Sure(), cost(p)
+	for i, s := range p.FirstSteps() {
+		if row := steps.rows[i+1]; s.State == notMet { // the first row names the columns
+			row[1].text, row[4].text, row[5].text = "–", "–", ""
+		}
+	}
+	if !p.Periods[0].Met {
+		sure, price = "", "" // both are of the first period's replicas
+	}
+	return printPlanWith(out, p, steps, sure, price)
 }
 
 func readPlan(path string) (*plan.Plan, error) {
@@ -167,6 +220,12 @@ func differing(was, is *plan.Plan, c plan.Change) (list []string) {
 	add("loss of a replica", yes(was.Policy.SurviveReplica), yes(is.Policy.SurviveReplica))
 	add("loss of a zone", yes(was.Policy.SurviveZone), yes(is.Policy.SurviveZone))
 	first, now := was.Periods[0], is.Periods[0]
-	add("replicas in "+first.Label, fmt.Sprint(first.Replicas), fmt.Sprint(now.Replicas))
+	number := func(d plan.Period) string {
+		if !d.Met {
+			return notMet
+		}
+		return fmt.Sprint(d.Replicas)
+	}
+	add("replicas in "+first.Label, number(first), number(now))
 	return list
 }

@@ -72,7 +72,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 	case errors.Is(err, errChanges):
 		return ExitChanges
 	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	if errors.Is(err, context.Canceled) { // by a signal: of ctx, or of a part that listens to one more
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintln(env.Stderr, "greenlight:", err)

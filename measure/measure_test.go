@@ -327,3 +327,16 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressNamesTheGateway holds that nobody reads the name of the service
+// that the gateway is measured with.
+func TestProgressNamesTheGateway(t *testing.T) {
+	var lines []string
+	o := options()
+	o.Progress = func(line string) { lines = append(lines, line) }
+	measured(t, &fake{cost: 0.003}, o)
+	said := strings.Join(lines, "\n")
+	if !strings.Contains(said, "the gateway alone: at most") || strings.Contains(said, "stage "+o.Gateway) {
+		t.Errorf("progress:\n%s", said)
+	}
+}

@@ -89,11 +89,20 @@ func (s *session) ceiling(ctx context.Context, name string) (plan.Stage, error) 
 		}
 	}
 	if len(rates) < 3 {
-		return plan.Stage{}, greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: stage %s with %d clients: %s", name, clients, why)
+		return plan.Stage{}, greenlight.Errorf(greenlight.CodeUnavailable, "the measurement is void: %s with %d clients: %s", s.called(name), clients, why)
 	}
 	stage := stageOf(name, higherHalf(rates), leastDeviation)
-	s.say("stage %s alone: at most %s (%s – %s) with %d clients", name, plan.Rate(stage.Ceiling), plan.Rate(stage.Low), plan.Rate(stage.High), clients)
+	s.say("%s alone: at most %s (%s – %s) with %d clients", s.called(name), plan.Rate(stage.Ceiling), plan.Rate(stage.Low), plan.Rate(stage.High), clients)
 	return stage, nil
+}
+
+// called is a stage in words: the gateway is measured under the name of a
+// service that users know nothing of.
+func (s *session) called(name string) string {
+	if name == s.Gateway {
+		return "the gateway"
+	}
+	return "stage " + name
 }
 
 // higherHalf is the runs with the least other work of the machine, which only

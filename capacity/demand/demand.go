@@ -132,6 +132,12 @@ type Options struct {
 	Events     []Event
 }
 
+// Check tells what of the options no forecast can be made by: CodeInvalid.
+func (o Options) Check() error {
+	_, err := o.checked()
+	return err
+}
+
 func (o Options) checked() (Options, error) {
 	if o.Unit == "" {
 		o.Unit = Month

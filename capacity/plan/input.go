@@ -93,6 +93,17 @@ type SLO struct {
 	Errors float64 `json:"errors"` // share at most
 }
 
+// Check tells what of the SLO nobody can promise: CodeInvalid.
+func (s SLO) Check() error {
+	switch {
+	case !(s.P99 > 0 && s.P99 <= 3600):
+		return invalid("the SLO's p99 is %v s; it must be above 0 and at most 3600", s.P99)
+	case !(s.Errors >= 0 && s.Errors < 1):
+		return invalid("the SLO's errors are %v; they are a share from 0 to below 1", s.Errors)
+	}
+	return nil
+}
+
 // Policy is how careful to be.
 type Policy struct {
 	Headroom       float64 `json:"headroom"` // load beyond the forecast that must be borne, as a share: 0.3
@@ -190,16 +201,12 @@ func (in Input) checkWhat() error {
 		return invalid("a plan needs the date on which it is made")
 	case in.Demand == nil || len(in.Demand.Periods) == 0:
 		return invalid("a plan needs demand: a measured series, or a stated rate and growth")
-	case !(in.SLO.P99 > 0 && in.SLO.P99 <= 3600):
-		return invalid("the SLO's p99 is %v s; it must be above 0 and at most 3600", in.SLO.P99)
-	case !(in.SLO.Errors >= 0 && in.SLO.Errors < 1):
-		return invalid("the SLO's errors are %v; they are a share from 0 to below 1", in.SLO.Errors)
 	case !(in.Replica.CPU >= 0 && in.Replica.CPU <= 10_000) || in.Replica.Memory < 0 || in.Replica.Start < 0 || in.Replica.Start > 24*time.Hour:
 		return invalid("a replica of %v cores and %d bytes that starts in %s: a figure is outside what is possible", in.Replica.CPU, in.Replica.Memory, in.Replica.Start)
 	case len(in.Notes) > maxNotes:
 		return invalid("%d notes; at most %d", len(in.Notes), maxNotes)
 	}
-	return nil
+	return in.SLO.Check()
 }
 
 func (in Input) checkStages() error {
