@@ -77,11 +77,7 @@ func (s *sharedStage) find(ctx context.Context) error {
 	if s.database, err = postgres.Parse(ctx, s.url); err == nil {
 		return nil
 	}
-	err = fmt.Errorf("--stage %s: %w", s.name, err)
-	if greenlight.CodeOf(err) == greenlight.CodeInvalid {
-		return &usageError{err}
-	}
-	return err
+	return misused(fmt.Errorf("--stage %s: %w", s.name, err))
 }
 
 func (o *stageFlags) readScripts(stages []sharedStage) error {

@@ -248,13 +248,11 @@ func (t *temporarySystem) servicePlace(ctx context.Context, env *Env, m *measure
 // check refuses requests that can never be sent, before anything runs: it makes
 // them for a target that nobody asks.
 func (m *measuredSystem) check(ctx context.Context, env *Env) error {
-	switch {
-	case m.Path != "" && !strings.HasPrefix(m.Path, "/"):
+	if m.Path != "" && !strings.HasPrefix(m.Path, "/") {
 		return &usageError{fmt.Errorf("--path %q: want a path that begins with /", m.Path)}
-	case m.Status != 0 && (m.Status < 100 || m.Status > 599):
-		return &usageError{fmt.Errorf("--expect-status is %d; a status is from 100 to 599", m.Status)}
-	case m.timeout <= 0:
-		return &usageError{fmt.Errorf("--timeout is %s; it must be above 0", m.timeout)}
+	}
+	if err := checkAnswerFlags(m.Status, m.timeout); err != nil {
+		return err
 	}
 	target, err := load.ParseTarget(ctx, "http://127.0.0.1:1"+m.Path)
 	if err != nil {

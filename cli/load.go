@@ -314,12 +314,19 @@ func (o *loadOptions) checkRanges() error {
 		return &usageError{fmt.Errorf("--connections is %d; from 1 to %d are possible", o.connections, load.MaxConnections)}
 	case o.duration < 0:
 		return &usageError{fmt.Errorf("--duration is %s; it must be above 0", o.duration)}
-	case o.timeout <= 0:
-		return &usageError{fmt.Errorf("--timeout is %s; it must be above 0", o.timeout)}
-	case o.status != 0 && (o.status < 100 || o.status > 599):
-		return &usageError{fmt.Errorf("--expect-status is %d; a status is from 100 to 599", o.status)}
 	case o.steps < 1 && o.shape == "steps":
 		return &usageError{fmt.Errorf("--steps is %d; it must be above 0", o.steps)}
+	}
+	return checkAnswerFlags(o.status, o.timeout)
+}
+
+// checkAnswerFlags refuses an answer that cannot come.
+func checkAnswerFlags(status int, timeout time.Duration) error {
+	switch {
+	case timeout <= 0:
+		return &usageError{fmt.Errorf("--timeout is %s; it must be above 0", timeout)}
+	case status != 0 && (status < 100 || status > 599):
+		return &usageError{fmt.Errorf("--expect-status is %d; a status is from 100 to 599", status)}
 	}
 	return nil
 }
