@@ -254,6 +254,28 @@ func TestWarmupIsNotCounted(t *testing.T) {
 	}
 }
 
+// speaking starts a server that speaks HTTP/1.1 or only HTTP/2, and gives it as a
+// target that trusts it.
+func speaking(t *testing.T, s *httptest.Server, http2, secure bool) *load.Target {
+	t.Helper()
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(!http2)
+	s.Config.Protocols.SetHTTP2(http2 && secure)
+	s.Config.Protocols.SetUnencryptedHTTP2(http2 && !secure)
+	s.EnableHTTP2 = http2
+	start := s.Start
+	if secure {
+		start = s.StartTLS
+	}
+	start()
+	t.Cleanup(s.Close)
+	target := must[*load.Target](t)(load.ParseTarget(context.Background(), s.URL))
+	if secure {
+		target.TLS.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}
+	return target
+}
+
 // TestProtocols: the same requests over TLS, HTTP/2 with and without it, and
 // with a new connection for each.
 func TestProtocols(t *testing.T) {
@@ -270,22 +292,7 @@ func TestProtocols(t *testing.T) {
 				protocol.Store(r.Proto)
 				fmt.Fprintf(w, "%s %s %s %s", r.Method, r.Host, r.Header.Get("X-Key"), body)
 			}))
-			var protocols http.Protocols
-			protocols.SetHTTP1(!c.http2)
-			protocols.SetHTTP2(c.http2 && c.secure)
-			protocols.SetUnencryptedHTTP2(c.http2 && !c.secure)
-			s.Config.Protocols = &protocols
-			s.EnableHTTP2 = c.http2
-			if c.secure {
-				s.StartTLS()
-			} else {
-				s.Start()
-			}
-			defer s.Close()
-			target := must[*load.Target](t)(load.ParseTarget(context.Background(), s.URL))
-			if c.secure {
-				target.TLS.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-			}
+			target := speaking(t, s, c.http2, c.secure)
 			mix := must[*load.Mix](t)(load.NewMix(target, []load.Request{{Method: "POST", Path: "/", Body: "{}", Header: []load.Field{{Name: "X-Key", Value: "k"}, {Name: "Host", Value: "shop"}},
 				Expect: load.Expect{Contains: "POST shop k {}"}}}, nil, !c.closeEach, 1))
 			o := load.Options{Target: target, Mix: mix, Connections: 4, Timeout: 5 * time.Second, HTTP2: c.http2, CloseEach: c.closeEach}

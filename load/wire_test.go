@@ -61,22 +61,9 @@ func TestBytes(t *testing.T) {
 				w.Header().Set("X-Fill", strings.Repeat("0123456789abcdef", 500))
 				fmt.Fprint(w, r.URL.Path)
 			}))
-			s.Config.Protocols = new(http.Protocols)
-			s.Config.Protocols.SetHTTP1(!c.http2)
-			s.Config.Protocols.SetHTTP2(c.http2 && c.secure)
-			s.Config.Protocols.SetUnencryptedHTTP2(c.http2 && !c.secure)
 			counted := &countedListener{Listener: s.Listener}
-			s.Listener, s.EnableHTTP2 = counted, c.http2
-			if c.secure {
-				s.StartTLS()
-			} else {
-				s.Start()
-			}
-			defer s.Close()
-			target := must[*load.Target](t)(load.ParseTarget(context.Background(), s.URL))
-			if c.secure {
-				target.TLS.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-			}
+			s.Listener = counted
+			target := speaking(t, s, c.http2, c.secure)
 			mix := must[*load.Mix](t)(load.NewMix(target, []load.Request{{Path: "/x"}}, nil, !c.closeEach, 1))
 			r := run(t, open(t, load.Options{Target: target, Mix: mix, Connections: 4, Timeout: 5 * time.Second, HTTP2: c.http2, CloseEach: c.closeEach}, 100, 300*time.Millisecond))
 			probe := int64(0)
