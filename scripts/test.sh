@@ -22,6 +22,8 @@ need curl curl         # the tests paste the documents' commands
 need chromium chromium # the console is looked at
 need python3 python3 python3-venv
 python3 -c 'import venv, ensurepip' 2>/dev/null || need no-such-command python3-venv
+# Tests of several packages start PostgreSQL; each would install it, at the same time.
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need no-such-command postgresql
 GREENLIGHT_ONNXRUNTIME_LIB=$(bench/fetch-onnxruntime.sh)
 export GREENLIGHT_ONNXRUNTIME_LIB
 
